@@ -1,1 +1,1 @@
-"""From stored runs to comparisons, tables, figures, pages and the site."""
+"""Turns stored runs into comparisons, tables, figures, pages and the site."""

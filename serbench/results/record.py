@@ -1,4 +1,4 @@
-"""``study.json``: what a study found, as tables and figures that any page can show."""
+"""``study.json``: the findings of a study, as tables and figures that any page can show."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KIND: Literal["serbench study"] = "serbench study"
 SCHEMA_VERSION: Literal[1] = 1
 
 NAME = "study.json"
-"""In the folder of each study in a run's own."""
+"""Name of the file in the folder of each study in a run's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Fact:
     """A fact that a study found about a method, a cell of the leaderboard.
 
     Attributes:
-        title: of the column.
-        text: of the cell.
+        title: title of the column.
+        text: text of the cell.
         value: sort key of the column; None: the text.
         about: shown next to it in small print.
     """
@@ -48,14 +48,14 @@ class StudyRecord:
 
     Attributes:
         study: its name.
-        title: of its section on a page.
-        version: of serbench.
+        title: title of its section on a page.
+        version: version of serbench.
         params: the chosen values.
         runs: names of the runs' folders.
         certificates: digests of their certificates.
         lines: sentences above figures and tables.
         tables: without their CSV's numbers, which are in a separate file.
-        facts: for the leaderboard.
+        facts: facts for the leaderboard.
         facts_note: how to read them.
     """
 
@@ -86,10 +86,10 @@ def write_record(record: StudyRecord, path: Path) -> None:
 
 
 def read_record(path: Path, run: StoredRun) -> StudyRecord:
-    """What a study found of ``run``.
+    """Read what a study found about ``run``.
 
     Raises:
-        StoreError: the file cannot be read, is damaged, of another version, or of another run.
+        StoreError: the file cannot be read, is damaged, or is of another version or another run.
     """
     try:
         record = read_typed(RECORD, path.read_bytes())
@@ -111,10 +111,10 @@ def read_record(path: Path, run: StoredRun) -> StudyRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredStudies:
-    """What studies left in a run's folder.
+    """Records of studies in runs' folders.
 
     Attributes:
-        records: of a run after the other, by the name of their folder.
+        records: records of each run after the other, sorted by the names of their folders.
         outdated: folders of an older version of serbench, which wrote no record; ``RUN/NAME``.
     """
 
@@ -126,18 +126,18 @@ NO_STUDIES = StoredStudies((), ())
 
 
 def no_studies(_: Sequence[StoredRun]) -> StoredStudies:
-    """Shows none."""
+    """Find no records."""
     return NO_STUDIES
 
 
 OfRuns = Callable[[Sequence[StoredRun]], StoredStudies]
-"""Finds what studies have to show of runs."""
+"""A function that finds the records of studies about runs."""
 
 
 def stored_studies(run: StoredRun) -> StoredStudies:
     """
     Raises:
-        StoreError: as ``read_record``.
+        StoreError: see ``read_record``.
     """
     folders = sorted(path for path in run.folder.iterdir() if path.is_dir())
     there = [folder / NAME for folder in folders if (folder / NAME).is_file()]

@@ -50,20 +50,20 @@ LATEX = {
     "≈": r"$\approx$",
     "√": r"$\surd$",
 }
-"""Characters that LaTeX reads as commands, or that its older engines cannot set. A bracket at the
+"""Characters that LaTeX reads as commands, or that its older engines cannot print. A bracket at the
 start of a row would be read as the optional argument of the preceding line break."""
 
 
 def escape_latex(text: str) -> str:
-    """``text`` as LaTeX sets it literally."""
+    """``text`` in a form that LaTeX prints literally."""
     return "".join(LATEX.get(character, character) for character in text)
 
 
 def escape_markdown(text: str) -> str:
-    """``text`` as Markdown shows it literally, in a table cell too.
+    """``text`` in a form that Markdown shows literally, in a table cell too.
 
-    Brackets are left alone unless they could make a link, and underscores inside a word, so that
-    the file stays readable as it is.
+    Brackets that cannot make a link and underscores inside a word are not changed, so that the file
+    itself stays readable.
     """
     line = re.sub(r"([\\`*<>|])", r"\\\1", " ".join(text.split()))
     line = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\_", line)
@@ -72,10 +72,10 @@ def escape_markdown(text: str) -> str:
 
 @functools.cache
 def templates(package: str = PACKAGE) -> jinja2.Environment:
-    """The templates of ``package``, then those here.
+    """The environment with the templates of ``package``, then those of this one.
 
-    Those called ``*.html.j2`` escape what they are given; others do with the filters ``md`` and
-    ``tex``.
+    Templates with names like ``*.html.j2`` escape all values; others need the filters ``md`` and
+    ``tex`` for this.
     """
     packages = dict.fromkeys((package, PACKAGE))
     environment = jinja2.Environment(
@@ -95,7 +95,7 @@ def templates(package: str = PACKAGE) -> jinja2.Environment:
 
 
 def embedded_json(value: object) -> Markup:
-    """JSON that may stand inside a ``<script type="application/json">``: no ``<``, ``>``, ``&``."""
+    """JSON that is safe inside a ``<script type="application/json">``: no ``<``, ``>``, ``&``."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

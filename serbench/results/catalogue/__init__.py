@@ -1,4 +1,5 @@
-"""The runs that are stored: listed without reading them whole, and held against each other.
+"""The catalogue of stored runs: lists them without reading all of their files, and compares two of
+them.
 
 ``entries`` and ``choose`` import nothing heavy, so that a list of hundreds of runs is quick;
 ``pairing`` reads predictions.

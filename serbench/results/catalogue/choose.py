@@ -1,4 +1,4 @@
-"""Which runs a list shows, and in what order."""
+"""Chooses which runs a list shows, and in what order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ Order = Literal["date", "ua", "name", "size"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked of a run; what is empty or None asks nothing.
+    """The conditions that a run must fulfil; an empty or None value is no condition.
 
     Attributes:
         methods: all of them must be among the run's.
         finished: True: only finished runs; False: only those that are not.
-        min_ua: least UA in %, of the first of ``methods`` or else of the best student.
+        min_ua: smallest UA in %, of the first of ``methods``, or of the best student if there are
+            none.
     """
 
     dataset: str | None = None
@@ -30,13 +31,13 @@ class Wanted:
 
     @property
     def scored(self) -> str | None:
-        """The method whose UA is asked for; None: the best."""
+        """The method to which the condition on UA applies; None: the best."""
         return self.methods[0] if self.methods else None
 
     def check(self) -> None:
         """
         Raises:
-            StoreError: ``min_ua`` is no percentage, or is meant as a share.
+            StoreError: ``min_ua`` is not a percentage, or was given as a share.
         """
         if self.min_ua is None:
             return
@@ -49,7 +50,7 @@ class Wanted:
             )
 
     def fits(self, entry: RunEntry) -> bool:
-        """Whether a run has all that is asked for."""
+        """Whether a run fulfils all conditions."""
         return (
             self.dataset in {None, entry.dataset}
             and set(self.methods) <= {*entry.methods, *entry.scores}
@@ -68,12 +69,12 @@ class Wanted:
 def choose(
     entries: Sequence[RunEntry], wanted: Wanted, order: Order = "date"
 ) -> tuple[RunEntry, ...]:
-    """The runs that fit: newest, best, or largest first, or by name.
+    """Return the runs that fulfil the conditions: newest, best or largest first, or by name.
 
     By UA, runs of a broken protocol come after all proper ones, and those without a score last.
 
     Raises:
-        StoreError: as ``Wanted.check``.
+        StoreError: see ``Wanted.check``.
     """
     wanted.check()
     found = [entry for entry in entries if wanted.fits(entry)]
@@ -92,7 +93,7 @@ def _by_ua(entry: RunEntry, method: str | None) -> tuple[bool, bool, float]:
 
 
 def offered(entries: Sequence[RunEntry]) -> str:
-    """What there is to ask for, in one line: datasets, methods and profiles."""
+    """The datasets, methods and profiles that can be asked for, in one line."""
     columns = {
         "datasets": {entry.dataset for entry in entries},
         "methods": {method for entry in entries for method in entry.methods},

@@ -17,10 +17,10 @@ State = Literal["finished", "unfinished", "damaged"]
 
 PREDICTIONS = "predictions.parquet"
 LAST = (PREDICTIONS, "certificate.json", "environment.json", "timing.json")
-"""What a run writes once everything is fitted: with all of it, it has finished."""
+"""Files that a run writes after everything is fitted; a run that has all of them has finished."""
 
 PARQUET = b"PAR1"
-"""How a whole Parquet file begins and ends."""
+"""The bytes with which a complete Parquet file begins and ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,15 @@ class RunEntry:
     """One stored run.
 
     Attributes:
-        name: its path below the folder that was looked through.
-        dataset, protocol, profile: as planned; empty where the plan is damaged.
+        name: its path below the searched folder.
+        dataset, protocol, profile: as planned; empty if the plan is damaged.
         methods: planned methods, in order.
-        seeds: of each method.
+        seeds: number of seeds of each method.
         reason: what is damaged; empty unless ``state`` is ``"damaged"``.
-        refits: models of outer folds that are there, and how many there will be.
-        scores: by method, teachers too; empty where the run's tables are not there.
+        refits: number of existing models of outer folds, and their final number.
+        scores: scores by method, with teachers; empty if the run has no tables.
         changed_s: when it finished, or when its newest file was written; seconds since 1970.
-        size_bytes: of all its files.
+        size_bytes: size of all its files.
     """
 
     name: str
@@ -68,7 +68,9 @@ class RunEntry:
         return self.protocol not in {"", PROPER}
 
     def score(self, method: str | None = None) -> tuple[str, ListedScore] | None:
-        """``method``'s score, or that of the best student; None where it is not known."""
+        """The name and score of ``method``, or of the best student; None if the score is not
+        known.
+        """
         wanted = self.methods if method is None else (method,)
         known = [(name, self.scores[name]) for name in wanted if name in self.scores]
         return max(known, key=lambda pair: pair[1].ua, default=None)
@@ -84,11 +86,11 @@ class _Files:
 
 
 class _DamageError(Exception):
-    """A file of a run is not what it should be."""
+    """An error about a damaged file of a run."""
 
 
 def list_entries(runs: Path) -> tuple[RunEntry, ...]:
-    """The runs in ``runs`` and in folders in it, newest first.
+    """List the runs in ``runs`` and in its subfolders, newest first.
 
     Raises:
         StoreError: there is no such folder.
@@ -120,19 +122,19 @@ def _folders(folder: Path) -> list[Path]:
         return sorted(
             each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")
         )
-    except PermissionError:  # somebody else's, beside the runs
+    except PermissionError:  # a folder next to the runs may belong to another user
         return []
 
 
 def _is_run(folder: Path) -> bool:
-    """A run, or what is left of one that has lost its plan."""
+    """Whether a folder has a run, or the rest of a run that has lost its plan."""
     if (folder / "plan.json").exists():
         return True
     return (folder / PREDICTIONS).exists() and (folder / "fits").is_dir()
 
 
 def read_entry(folder: Path, name: str) -> RunEntry:
-    """One run's entry. Damage is reported in it, never raised."""
+    """Return one run's entry. Damage is reported in the entry and not raised."""
     files = _Files()
     _count(folder, files)
     try:
@@ -155,7 +157,7 @@ def read_entry(folder: Path, name: str) -> RunEntry:
 
 
 def _count(folder: Path, files: _Files, below: str = "") -> None:
-    """Add up everything in a folder. Links are not followed."""
+    """Count everything in a folder. Links are not followed."""
     with os.scandir(folder) as inside:
         for each in inside:
             try:
@@ -163,7 +165,7 @@ def _count(folder: Path, files: _Files, below: str = "") -> None:
                     _count(Path(each.path), files, below or each.name)
                     continue
                 status = each.stat(follow_symlinks=False)
-            except FileNotFoundError:  # a run that goes on replaces its files
+            except FileNotFoundError:  # a run that continues replaces its files
                 continue
             files.size_bytes += status.st_size
             files.newest_s = max(files.newest_s, status.st_mtime)
@@ -171,7 +173,7 @@ def _count(folder: Path, files: _Files, below: str = "") -> None:
 
 
 def _planned(plan: Mapping[str, Any], folder: Path, name: str, files: _Files) -> RunEntry:
-    """What the plan says, of a run that has not finished until the contrary is known."""
+    """The entry of a run according to its plan; it counts as unfinished."""
     methods = tuple(str(method["name"]) for method in plan["methods"])
     seeds = len(plan["seeds"])
     return RunEntry(
@@ -190,10 +192,11 @@ def _planned(plan: Mapping[str, Any], folder: Path, name: str, files: _Files) ->
 
 
 def _check(folder: Path, plan: Mapping[str, Any]) -> None:
-    """That the small files of a finished run can be read, and the predictions are whole.
+    """Check that the small files of a finished run can be read, and that the predictions are
+    complete.
 
     Raises:
-        _DamageError: which file is damaged, and how.
+        _DamageError: a file is damaged; the message says which, and how.
     """
     for name in LAST[1:]:
         content = _json(folder / name)
@@ -220,7 +223,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _scores(folder: Path) -> dict[str, ListedScore]:
-    """UA from the run's own table; none where it is not there or cannot be read."""
+    """UA from the run's own table; empty if the table is missing or cannot be read."""
     try:
         text = (folder / "tables" / "comparison.csv").read_text("utf-8")
         return {

@@ -1,4 +1,4 @@
-"""Two stored runs held against each other: what was set, what they ran on, what came out."""
+"""Compares two stored runs: their settings, their environments and their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from serbench.running.store.finished import leaves
 from serbench.running.store.run import TEACHER_PREFIX, RunStore
 
 NOT_SET = "–"
-"""Stands for a setting, a package or a score that one of the runs does not have."""
+"""Shown for a setting, a package or a score that one of the runs does not have."""
 
 RESULT_OF_PLAN = frozenset(
     {
@@ -38,7 +38,7 @@ RESULT_OF_PLAN = frozenset(
         *("folds_digest", "outer", "ablation", "suite", "canary", "methods", "dataset", "seeds"),
     }
 )
-"""Entries of a plan that are no settings, or are told of elsewhere."""
+"""Entries of a plan that are not settings, or are shown elsewhere."""
 
 CODE = ("serbench_version", "code", "arithmetic", "model_digests")
 MACHINE = ("python", "packages", "plugins", "platform", "cpu", "cpus", "gpus", "torch_threads")
@@ -48,7 +48,7 @@ DIGEST_LENGTH = 12
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that differs; JSON text of each side, or ``NOT_SET``."""
+    """A difference between the runs: JSON text of each side, or ``NOT_SET``."""
 
     what: str
     here: str
@@ -60,9 +60,9 @@ class MethodPair:
     """A method in both runs, or in one of them.
 
     Attributes:
-        here, there: pooled UA; None where that run does not have the method.
-        difference: second minus first, paired; None where there is nothing to pair.
-        same: whether both predict the same of every utterance and seed.
+        here, there: pooled UA; None if that run does not have the method.
+        difference: second minus first, paired; None if nothing can be paired.
+        same: whether both predict the same for every utterance and seed.
     """
 
     method: str
@@ -73,7 +73,7 @@ class MethodPair:
 
     @property
     def verdict(self) -> str:
-        """Of the second run against the first."""
+        """The verdict on the second run compared with the first."""
         if self.difference is None:
             return "only in the first" if self.there is None else "only in the second"
         return "same predictions" if self.same else self.difference.verdict
@@ -81,17 +81,17 @@ class MethodPair:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """Two runs.
+    """A comparison of two runs.
 
     Attributes:
-        names: of the first and the second.
-        data: what of corpus and folds differs.
-        settings: those that differ; the methods too, where they are not listed with their UA.
+        names: names of the first and the second run.
+        data: differences of corpus and folds.
+        settings: settings that differ; the methods too if they are not listed with their UA.
         code: digests, versions, packages and machine that differ.
-        unknown: what could not be compared, since a run does not have it yet.
-        methods: empty where the runs cannot be compared.
-        notes: how intervals and verdicts came about.
-        refused: why not; empty where they can.
+        unknown: what could not be compared because a run does not have it yet.
+        methods: methods of both runs; empty if the runs cannot be compared.
+        notes: how intervals and verdicts were computed.
+        refused: why the runs cannot be compared; empty if they can.
     """
 
     names: tuple[str, str]
@@ -105,11 +105,11 @@ class Pairing:
 
 
 def pair_runs(first: Path, second: Path) -> Pairing:
-    """Hold two runs against each other.
+    """Compare two runs.
 
-    UA is compared where both have finished over the same corpus and folds: per method of both, the
-    second run's minus the first's, in pairs over the same utterances; p values are corrected for
-    the number of methods.
+    UA is compared if both have finished and have the same corpus and folds. For each method of both
+    runs, the difference is the second run's UA minus the first's, paired over the same utterances.
+    p values are corrected for the number of methods.
 
     Raises:
         StoreError: a plan is missing or damaged, or both are the same folder.
@@ -165,7 +165,9 @@ def _name(folder: Path, other: Path) -> str:
 def _environments(
     stores: Sequence[RunStore],
 ) -> tuple[tuple[dict[str, str], dict[str, str]], tuple[str, ...]]:
-    """Packages and machine of both; nothing, and the reason, where a run has not come so far."""
+    """Packages and machine of both runs; empty, with the reason, if a run has not recorded them
+    yet.
+    """
     missing = [store.folder.name for store in stores if not store.has("environment.json")]
     if missing:
         said = f"Packages and machine are not recorded yet for {' and '.join(missing)}."
@@ -175,7 +177,7 @@ def _environments(
 
 
 def _place(environment: Mapping[str, Any]) -> dict[str, str]:
-    """Packages, plugins and machine, flat."""
+    """Packages, plugins and machine of an environment, flat."""
     plugins = {
         f"{each['distribution']}:{each['entry_point']}": each["version"]
         for each in environment.get("plugins", ())
@@ -189,7 +191,7 @@ def _data(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Change, 
 
 
 def _identity(plan: Mapping[str, Any]) -> dict[str, str]:
-    """What decides which utterances are tested in which fold."""
+    """The parts of a plan that decide which utterances are tested in which fold."""
     dataset = {key: value for key, value in plan["dataset"].items() if key != "title"}
     folds = {"folds": plan["folds"], "folds_digest": plan["folds_digest"]}
     return flat({"dataset": dataset, **folds})
@@ -214,7 +216,9 @@ def _by_name(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _method_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Change]:
-    """Settings of the methods that both have, each once with the methods that it differs in."""
+    """Differences in the settings of methods that both runs have, each once, with all methods that
+    it affects.
+    """
     here, there = _by_name(first), _by_name(second)
     shared = [name for name in here if name in there]
     found: dict[tuple[str, str, str], list[str]] = {}
@@ -228,7 +232,7 @@ def _method_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iter
 
 
 def flat(content: Mapping[str, Any]) -> dict[str, str]:
-    """Values of nested objects as JSON text, by their paths with dots."""
+    """Values of nested objects as JSON text, by their dotted paths."""
     return {
         path: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for path, value in leaves(content)
@@ -239,7 +243,9 @@ def flat(content: Mapping[str, Any]) -> dict[str, str]:
 def _changes(
     first: Mapping[str, str], second: Mapping[str, str], *, short: bool = False
 ) -> tuple[Change, ...]:
-    """Where two flat tables differ, in the first's order; long digests cut where ``short``."""
+    """Differences between two flat tables, in the first's order; long digests are cut if
+    ``short``.
+    """
     both = dict.fromkeys((*first, *second))
     return tuple(
         Change(what, *(_shown(side.get(what, NOT_SET), short) for side in (first, second)))
@@ -256,8 +262,8 @@ def _shown(text: str, short: bool) -> str:
 def _methods(results: Results) -> tuple[MethodPair, ...]:
     """Every method: those of both runs, those of one, and teachers.
 
-    ``load_results`` calls a method that both have after its run; a teacher whose predictions are
-    the same in both stands there once.
+    ``load_results`` adds the run's name to a method that both runs have. It lists a teacher once if
+    its predictions are the same in both runs.
     """
     first, second = (run.name for run in results.runs)
     pooled = {each.method: each.pooled["ua"] for each in results.comparison.methods}
@@ -295,7 +301,7 @@ def _predicted(predictions: pd.DataFrame, method: str) -> pd.Series:
 
 
 def _single(results: Results, method: str, ua: Estimate) -> MethodPair:
-    """A method of one run, or a teacher that says the same in both."""
+    """A method of one run, or a teacher whose predictions are the same in both."""
     having = [
         index for index, run in enumerate(results.runs) if method in set(run.predictions["method"])
     ]
@@ -306,12 +312,12 @@ def _single(results: Results, method: str, ua: Estimate) -> MethodPair:
 
 
 def _corrected(pairs: Sequence[MethodPair]) -> list[MethodPair]:
-    """With Holm's correction over the methods that do not predict the same in both runs."""
+    """Apply Holm's correction over the methods that do not predict the same in both runs."""
     untested = [replace(pair, difference=_untested(pair)) if pair.same else pair for pair in pairs]
     adjusted = corrected({pair.method: pair.difference for pair in untested if pair.difference})
     return [replace(pair, difference=adjusted.get(pair.method)) for pair in untested]
 
 
 def _untested(pair: MethodPair) -> Difference | None:
-    """Nothing is tested where nothing differs."""
+    """The difference to test; None if both predict the same."""
     return pair.difference and replace(pair.difference, significance=None)

@@ -1,4 +1,4 @@
-"""Do posteriors mean what they say? Reliability curve and expected calibration error."""
+"""Reliability curves and expected calibration error: whether posteriors agree with accuracy."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ class Reliability:
     """Confidence and accuracy of predictions, by confidence.
 
     Attributes:
-        edges: ``(B + 1,)``, of bins of equal width from 0 to 1; a bin holds its right edge.
+        edges: ``(B + 1,)``, edges of bins of equal width from 0 to 1; a bin includes its right
+            edge.
         count: ``(B,)`` predictions.
         confidence: ``(B,)`` mean posterior of the predicted class; NaN in an empty bin.
         accuracy: ``(B,)`` share of right predictions; NaN in an empty bin.
         ece: expected calibration error, 0 … 1: the mean over predictions of the distance between
             their bin's accuracy and confidence.
-        overconfidence: mean confidence minus accuracy, over all: above 0 where the posteriors
-            promise too much.
+        overconfidence: mean confidence minus accuracy over all predictions: above 0 if posteriors
+            are too high.
         brier: mean over predictions of the squared distance between the posteriors and the true
             class, summed over classes, 0 … 2.
     """
@@ -39,7 +40,7 @@ class Reliability:
 
 
 def reliability(posteriors: ArrayLike, labels: ArrayLike, bins: int = BINS) -> Reliability:
-    """Bin predictions by the posterior of the class that they name.
+    """Bin predictions by the posterior of the predicted class.
 
     Bins and ECE as in Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, eq. 1-3;
     the Brier score as in its first definition (1950), summed over classes.
@@ -50,7 +51,7 @@ def reliability(posteriors: ArrayLike, labels: ArrayLike, bins: int = BINS) -> R
         bins: B.
 
     Raises:
-        SerbenchError: nothing to bin, shapes that do not fit, or rows that are no posteriors.
+        SerbenchError: there is nothing to bin, shapes do not fit, or rows are not posteriors.
     """
     rows = np.asarray(posteriors, dtype=np.float64)
     true = np.asarray(labels)

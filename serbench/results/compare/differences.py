@@ -1,4 +1,4 @@
-"""Every method against one, with intervals and tests that are corrected together."""
+"""Differences of every method from one, with intervals and tests that are corrected together."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from serbench.results.compare.records import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tested:
-    """Where a method was right, summed over seeds.
+    """Confusions of a method on the tested utterances, summed over seeds.
 
     Attributes:
-        speakers: ``(S, C, C)`` confusions of each speaker.
-        folds: ``(J, C, C)`` of each independent fold.
+        speakers: ``(S, C, C)``, confusions of each speaker.
+        folds: ``(J, C, C)``, confusions of each independent fold.
     """
 
     speakers: NDArray[np.int64]
@@ -48,16 +48,16 @@ def paired_differences(
     weights: NDArray[np.int64],
     design: FoldDesign,
 ) -> dict[str, Difference]:
-    """Differences of pooled UA to the reference, p values and intervals corrected by Holm.
+    """Differences of pooled UA from the reference; p values and intervals are corrected by Holm.
 
     Args:
-        methods: those to compare.
-        reference: what with.
+        methods: the methods to compare.
+        reference: the method with which they are compared.
         weights: ``(repeats, S)``, how often each draw has each speaker.
-        design: of the folds, and what is asked.
+        design: design of the folds, and the question of the test.
 
     Raises:
-        SerbenchError: a method does not hold the same speakers and classes as the reference.
+        SerbenchError: a method does not have the same speakers and classes as the reference.
     """
     return corrected(
         {method: _difference(own, reference, weights, design) for method, own in methods.items()}
@@ -67,7 +67,7 @@ def paired_differences(
 def _difference(
     own: Tested, reference: Tested, weights: NDArray[np.int64], design: FoldDesign
 ) -> Difference:
-    """Not yet corrected for being one of several."""
+    """The difference of one method, not yet corrected for several comparisons."""
     contributions = ua_contributions(own.speakers, reference.speakers)
     value = float(contributions.sum())
     p, exact = sign_flip_test(contributions)
@@ -90,9 +90,10 @@ def _difference(
 
 
 def corrected(differences: Mapping[str, Difference]) -> dict[str, Difference]:
-    """With Holm's correction over all of them: of both kinds of test, and of intervals by folds.
+    """Apply Holm's correction over all differences: to both kinds of test, and to intervals by
+    folds.
 
-    Those without a test are left as they are.
+    Differences without a test do not change.
     """
     tests = {name: own.significance for name, own in differences.items() if own.significance}
     by_speaker = holm([test.speakers.p for test in tests.values()])

@@ -15,12 +15,12 @@ from serbench.results.compare.records import Difference, Estimate
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Drawn:
-    """A score.
+    """A score, with its value in each draw of speakers.
 
     Attributes:
-        value: over all speakers.
-        draws: ``(repeats,)``, in each draw.
-        speakers: how many were drawn from.
+        value: the score over all speakers.
+        draws: ``(repeats,)``, the score in each draw.
+        speakers: number of speakers from which draws were made.
     """
 
     value: float
@@ -31,22 +31,24 @@ class Drawn:
     def of(
         cls, confusions: NDArray[np.int64], weights: NDArray[np.int64], metric: Metric = "ua"
     ) -> Drawn:
-        """Of ``confusions (S, C, C)`` of each speaker, and ``weights (repeats, S)`` of draws."""
+        """The score from ``confusions (S, C, C)`` of each speaker and ``weights (repeats, S)`` of
+        draws.
+        """
         value = float(confusion_metric(confusions.sum(axis=0), metric))
         return cls(value, resampled_metric(confusions, weights, metric), len(confusions))
 
     @classmethod
     def mean(cls, scores: Sequence[Drawn]) -> Drawn:
-        """Over scores from the same draws."""
+        """The mean over scores from the same draws."""
         value = float(np.mean([each.value for each in scores]))
         return cls(value, np.mean([each.draws for each in scores], axis=0), scores[0].speakers)
 
     @property
     def estimate(self) -> Estimate:
-        """With its interval."""
+        """The score with its interval."""
         return estimate(self.value, self.draws, self.speakers)
 
     def above(self, other: Drawn) -> Difference:
-        """What it is above ``other`` over the same draws, untested."""
+        """The difference from ``other`` over the same draws, without a test."""
         found = estimate(self.value - other.value, self.draws - other.draws, self.speakers)
         return Difference(found.value, found.low, found.high)

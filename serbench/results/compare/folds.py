@@ -1,8 +1,9 @@
-"""How much outer folds can say of a method: which are independent, and how their training overlaps.
+"""The design of outer folds for tests: which of them are independent, and how their training
+overlaps.
 
 A trained model is shared by all speakers of its test fold, and models of different folds share
-training data. Both make folds, and not speakers, the units of what a method does when it is
-trained again.
+training data. For both reasons the units are folds, and not speakers, if the question is what a
+method does when it is trained again.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from serbench.results.compare.records import FoldDesign, Question
 
 
 def fold_groups(tested: pd.DataFrame) -> dict[int, int]:
-    """Outer folds by group: those that test the same speaker are in one.
+    """Group outer folds: those that test the same speaker are in one group.
 
-    Their difficulties are those of the same voices, so they are no independent folds.
+    They are as difficult as the same voices are, so they are not independent folds.
 
     Args:
         tested: rows with ``outer`` and ``speaker``.
 
     Returns:
-        By fold, in order, the number of its group, 0 … J−1.
+        The number of each fold's group, 0 … J−1, by fold, in order.
     """
     group_of: dict[int, int] = {}
     by_speaker = tested.groupby("speaker")["outer"].unique()
@@ -45,13 +46,13 @@ def fold_design(
     train_counts: Mapping[int, int] | None,
     question: Question,
 ) -> FoldDesign:
-    """What a test over folds has to go by.
+    """The design on which a test over folds is based.
 
     Args:
         tested: a row with ``outer`` for each test utterance.
-        groups: of ``fold_groups``.
+        groups: the result of ``fold_groups``.
         train_counts: training utterances of each outer fold; None: all that the fold does not test.
-        question: what is asked; of a single fold nothing can be said but of its models.
+        question: what is asked; a single fold allows statements about its models only.
     """
     counts = Counter(int(outer) for outer in tested["outer"])
     folds = len(set(groups.values()))

@@ -2,7 +2,8 @@
 
 Pooled scores count every test utterance once per seed. Their 95 % intervals come from draws of
 whole speakers. Differences between methods are paired: tests and intervals by folds say what the
-method does when it is trained again on other speakers, those by speakers what these models do.
+method does when it is trained again on other speakers; tests and intervals by speakers say what
+these trained models do.
 """
 
 from __future__ import annotations
@@ -54,13 +55,13 @@ def comparison(
     Args:
         predictions: rows as in ``store.PREDICTION_COLUMNS``.
         labels: the C class names in posterior order.
-        methods: those to compare, the reference first; default: in order of appearance, teachers
+        methods: methods to compare, the reference first; default: in order of appearance, teachers
             last.
-        repeats: bootstrap draws.
-        seed: of the draws; the same seed gives the same intervals.
+        repeats: number of bootstrap draws.
+        seed: seed of the draws; the same seed gives the same intervals.
         train_counts: training utterances of each outer fold (``StoredRun.train_counts``); None: all
             that the fold does not test.
-        question: ``"models"`` where all methods are the same trained models, run in other ways.
+        question: ``"models"`` if all methods are the same trained models, run in different ways.
 
     Raises:
         StoreError: the methods were not tested on the same utterances, each once per seed, or a
@@ -111,7 +112,7 @@ def comparison(
 def _fold_confusions(
     table: pd.DataFrame, groups: Mapping[int, int], num_classes: int
 ) -> NDArray[np.int64]:
-    """``(J, C, C)`` of each group of folds, summed over seeds."""
+    """Confusions ``(J, C, C)`` of each group of folds, summed over seeds."""
     group = np.array([groups[int(outer)] for outer in table["outer"]])
     places = group, table["truth"].to_numpy(), table["guess"].to_numpy()
     found = np.zeros((max(groups.values()) + 1, num_classes, num_classes), dtype=np.int64)
@@ -214,7 +215,7 @@ def _average_over_seeds(by_seed: Mapping[int, tuple[FoldScores, ...]]) -> tuple[
 
 
 def _spread(by_seed: Mapping[int, tuple[FoldScores, ...]], metric: Metric) -> Spread:
-    """Mean and sample standard deviation over folds, taken per seed, then averaged."""
+    """Mean and sample standard deviation over folds, computed for each seed, then averaged."""
     values = np.array([[getattr(fold, metric) for fold in folds] for folds in by_seed.values()])
     several = values.shape[1] > 1
     return Spread(

@@ -1,13 +1,14 @@
-"""Is one method better than another? Tests over speakers, and over folds.
+"""Tests over speakers and over folds: is one method better than another?
 
 Pooled UA is a mean of class recalls, so the difference of two methods is a sum of what each
 speaker contributes to it: the speaker's additional hits in each class, over the class's test
 utterances and the number of classes. Two questions can be asked of it:
 
-- Are these trained models, on new speakers, others? If not, each speaker's contribution could as
-  well have had the other sign.
-- Is the method, trained again on other speakers, another? Speakers of a fold share a trained model,
-  so that folds are what is independent, nearly: any two of them share training data.
+- Do these trained models differ on new speakers? If not, each speaker's contribution could as well
+  have the other sign.
+- Do the methods differ if they are trained again on other speakers? Speakers of a fold share a
+  trained model, so the folds are the independent units. They are only nearly independent, because
+  any two of them share training data.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from serbench.errors import SerbenchError
 from serbench.results.compare.records import ALPHA, FoldTest
 
 EXACT_SPEAKERS = 16
-"""Up to so many speakers every assignment of signs is tried: 65,536 of them."""
+"""Up to this number of speakers, all assignments of signs are tried: 65,536 of them."""
 
 SAMPLED = 65_535
-"""Assignments of signs that are drawn where there are more speakers."""
+"""Number of assignments of signs that are drawn if there are more speakers."""
 
 TIE = 1e-12
-"""Sums closer than this are the same: UA in 0 … 1 has steps of far more."""
+"""Sums that differ by less than this are equal: UA in 0 … 1 has much larger steps."""
 
 
 def ua_contributions(own: NDArray[np.int64], reference: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -37,13 +38,13 @@ def ua_contributions(own: NDArray[np.int64], reference: NDArray[np.int64]) -> ND
 
     Args:
         own: ``(S, C, C)`` confusions of each speaker, summed over seeds.
-        reference: likewise, of the other method; its number of seeds may differ.
+        reference: the same of the other method; its number of seeds may differ.
 
     Returns:
-        ``(S,)``.
+        Contributions ``(S,)``.
 
     Raises:
-        SerbenchError: the two do not hold the same speakers and classes.
+        SerbenchError: the two do not have the same speakers and classes.
     """
     if own.shape != reference.shape:
         raise SerbenchError(f"confusions of {own.shape} and {reference.shape} cannot be paired")
@@ -57,14 +58,15 @@ def ua_contributions(own: NDArray[np.int64], reference: NDArray[np.int64]) -> ND
 
 
 def sign_flip_test(contributions: NDArray[np.float64], seed: int = 0) -> tuple[float, bool]:
-    """Two-sided p that a sum of contributions is as far from 0 under random signs.
+    """Two-sided p: probability that a sum of contributions is as far from 0 with random signs.
 
-    Exact up to 16 contributions; else over 65,535 drawn assignments and the one that was
-    observed, which counts (Phipson & Smyth, "Permutation p-values should never be zero", 2010).
+    Exact up to 16 contributions. For more, it is computed over 65,535 drawn assignments and the
+    observed one, which also counts (Phipson & Smyth, "Permutation p-values should never be zero",
+    2010).
 
     Args:
-        contributions: ``(S,)``, one of each independent unit.
-        seed: of the drawn assignments.
+        contributions: ``(S,)``, one for each independent unit.
+        seed: seed of the drawn assignments.
 
     Returns:
         p, and whether it is exact.
@@ -81,27 +83,29 @@ def sign_flip_test(contributions: NDArray[np.float64], seed: int = 0) -> tuple[f
 
 
 def smallest_p(units: int) -> float:
-    """The least p that ``sign_flip_test`` can give for so many units."""
+    """The smallest p that ``sign_flip_test`` can give for this number of units."""
     return 2.0 / 2**units if units <= EXACT_SPEAKERS else 1.0 / (1 + SAMPLED)
 
 
 def fold_residuals(own: NDArray[np.int64], reference: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How far each fold is from the pooled difference of UA, in parts of it; they sum to 0.
+    """How much each fold differs from the pooled difference of UA, scaled as its contribution; they
+    sum to 0.
 
-    A fold's additional hits in each class, less what the pooled recalls would give for as many
-    utterances, over the class's utterances and the number of classes: the linearised residual of
-    a mean of ratios (Cochran, *Sampling Techniques*, 1977, chapter 6). Where folds are of one size
-    and have the classes alike, it is (fold's difference − mean difference) / J.
+    A fold's additional hits in each class, minus what the pooled recalls would give for as many
+    utterances, divided by the class's utterances and by the number of classes. This is the
+    linearised residual of a mean of ratios (Cochran, *Sampling Techniques*, 1977, chapter 6). If
+    folds have the same size and the same distribution of classes, it is (fold's difference − mean
+    difference) / J.
 
     Args:
         own: ``(J, C, C)`` confusions of each fold, summed over seeds.
-        reference: likewise, of the other method; its number of seeds may differ.
+        reference: the same of the other method; its number of seeds may differ.
 
     Returns:
-        ``(J,)``.
+        Residuals ``(J,)``.
 
     Raises:
-        SerbenchError: the two do not hold the same folds and classes.
+        SerbenchError: the two do not have the same folds and classes.
     """
     if own.shape != reference.shape:
         raise SerbenchError(f"confusions of {own.shape} and {reference.shape} cannot be paired")
@@ -119,18 +123,18 @@ def fold_residuals(own: NDArray[np.int64], reference: NDArray[np.int64]) -> NDAr
 def corrected_t(value: float, residuals: NDArray[np.float64], test_share: float) -> FoldTest:
     """Two-sided t test of a pooled difference over folds whose training sides overlap.
 
-    Any two folds share training data, so that the variance of their mean is taken as
+    Any two folds share training data, so the variance of their mean is assumed to be
     ``(1 / J + test / train) s²`` (Nadeau & Bengio, "Inference for the Generalization Error",
-    *Machine Learning* 52, 2003, section 5), over J folds. Seeds are averaged before: repetitions
-    on the same folds are no further folds.
+    *Machine Learning* 52, 2003, section 5), over J folds. Seeds are averaged first, because
+    repetitions on the same folds are not additional folds.
 
     Args:
         value: the difference.
-        residuals: ``(J,)`` of ``fold_residuals``, at least two.
-        test_share: test utterances over training utterances, averaged over folds.
+        residuals: ``(J,)``, the result of ``fold_residuals``, at least two.
+        test_share: test utterances divided by training utterances, averaged over folds.
 
     Raises:
-        SerbenchError: fewer than two folds.
+        SerbenchError: there are fewer than two folds.
     """
     count = len(residuals)
     if count < 2:
@@ -143,12 +147,12 @@ def corrected_t(value: float, residuals: NDArray[np.float64], test_share: float)
 
 
 def needed_errors(folds: int, test_share: float) -> float:
-    """How many plain standard errors of its mean a difference needs to be significant."""
+    """The number of plain standard errors of its mean that a difference needs to be significant."""
     return float(stats.t.ppf(1 - ALPHA / 2, folds - 1)) * math.sqrt(1 + folds * test_share)
 
 
 def hedges_dz(contributions: NDArray[np.float64]) -> float:
-    """Standardised paired difference: mean over standard deviation, corrected for few units.
+    """Standardised paired difference: mean divided by standard deviation, corrected for few units.
 
     Cohen's d_z times Hedges's exact ``J = Γ(m / 2) / (sqrt(m / 2) Γ((m − 1) / 2))`` with
     m = n − 1 (Hedges, 1981; Lakens, *Frontiers in Psychology* 4:863, 2013).
@@ -157,7 +161,7 @@ def hedges_dz(contributions: NDArray[np.float64]) -> float:
         contributions: ``(S,)``; 0 for fewer than three.
     """
     half = (len(contributions) - 1) / 2
-    if half <= 0.5:  # one or two units: nothing to divide by, or the correction takes all away
+    if half <= 0.5:  # one or two units: nothing to divide by, or the correction would give 0
         return 0.0
     mean, deviation = float(contributions.mean()), float(contributions.std(ddof=1))
     factor = math.exp(math.lgamma(half) - math.lgamma(half - 0.5)) / math.sqrt(half)
@@ -165,17 +169,17 @@ def hedges_dz(contributions: NDArray[np.float64]) -> float:
 
 
 def _ratio(mean: float, deviation: float) -> float:
-    """Infinite where all values are the same and not 0."""
+    """``mean / deviation``; infinite if all values are the same and not 0."""
     if deviation > TIE:
         return mean / deviation
     return math.copysign(math.inf, mean) if abs(mean) > TIE else 0.0
 
 
 def holm(values: Sequence[float]) -> tuple[float, ...]:
-    """P values corrected for being several (Holm, *Scandinavian Journal of Statistics* 6, 1979).
+    """Correct p values for several tests (Holm, *Scandinavian Journal of Statistics* 6, 1979).
 
-    The k-th smallest of n is multiplied by n − k + 1, made no smaller than the ones before, and
-    cut at 1.
+    The k-th smallest of n is multiplied by n − k + 1, made at least as large as the ones before,
+    and cut at 1.
     """
     order = np.argsort(values, kind="stable")
     scaled = np.asarray(values, dtype=np.float64)[order] * np.arange(len(values), 0, -1)
@@ -185,10 +189,10 @@ def holm(values: Sequence[float]) -> tuple[float, ...]:
 
 
 def holm_levels(values: Sequence[float]) -> tuple[float, ...]:
-    """The level that Holm's correction holds each p against, so that ``holm(p) ≤ α ⇔ p ≤ level``.
+    """The level with which Holm's correction compares each p, so that ``holm(p) ≤ α ⇔ p ≤ level``.
 
     α / n for the smallest of n, α / (n − 1) for the next, and so on up to the first that is not
-    significant; the others are held against its level.
+    significant; the others are compared with its level.
     """
     levels = np.empty(len(values))
     level, stopped = ALPHA, False

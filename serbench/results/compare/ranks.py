@@ -2,9 +2,9 @@
 
 After Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", *JMLR* 7, 2006:
 Friedman's test over the ranks that methods have on each corpus, then Nemenyi's test of all pairs.
-A corpus counts once, whatever its size. With the few corpora that there are in this field the
-asymptotic tests are wrong (F is infinite where all corpora agree, even two), so what decides is
-Friedman's test by permutation.
+A corpus counts once, whatever its size. This field has few corpora, for which the asymptotic tests
+are wrong (F is infinite if all corpora agree, even two). Friedman's test by permutation decides
+therefore.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from serbench.errors import listed
 from serbench.results.compare.records import ALPHA
 
 EXACT_STATES = 50_000
-"""Rankings that are counted before they are drawn instead."""
+"""Up to this number of states, rankings are counted; beyond it, they are drawn."""
 
 DRAWS = 19_999
-"""Rankings that are drawn where there are too many to count."""
+"""Number of rankings that are drawn if there are too many to count."""
 
 TIE = 1e-9
-"""Sums of squares closer than this are the same: ranks have steps of a half."""
+"""Sums of squares that differ by less than this are equal: ranks have steps of a half."""
 
 
 @dataclass(frozen=True, slots=True)
 class Friedman:
-    """Do the methods differ at all?
+    """Friedman's test of whether the methods differ at all.
 
     Attributes:
         chi2: Friedman's statistic.
-        degrees: of freedom of ``chi2``.
-        p_chi2: asymptotic.
-        f: Iman and Davenport's; infinite where all corpora rank the methods alike.
-        f_degrees: of freedom of ``f``.
-        p_f: asymptotic.
-        p: by permutation of the ranks within each corpus; what verdicts go by.
+        degrees: degrees of freedom of ``chi2``.
+        p_chi2: asymptotic p of ``chi2``.
+        f: Iman and Davenport's statistic; infinite if all corpora rank the methods alike.
+        f_degrees: degrees of freedom of ``f``.
+        p_f: asymptotic p of ``f``.
+        p: p by permutation of the ranks within each corpus; verdicts are based on it.
         exact: whether all permutations were counted, and not a sample of them.
     """
 
@@ -67,10 +67,10 @@ class Ranks:
         methods: k names, the best average rank first.
         scores: ``(N, k)``.
         ranks: ``(N, k)``, ties share the average rank.
-        average: ``(k,)``, over corpora.
-        critical_difference: of two average ranks, Nemenyi, at ``alpha``.
+        average: ``(k,)``, average ranks over corpora.
+        critical_difference: Nemenyi's critical difference of two average ranks, at ``alpha``.
         groups: the largest sets of methods that do not differ significantly, the best first; a
-            method may be in several. One set of all where Friedman's test finds no difference.
+            method may be in several. It is one set of all if Friedman's test finds no difference.
         alpha: level of both tests.
     """
 
@@ -91,7 +91,7 @@ class Ranks:
 
     @property
     def letters(self) -> dict[str, str]:
-        """For each method a letter for each group that it is in: a shared letter is no difference.
+        """For each method the letters of its groups: methods with a shared letter do not differ.
 
         Beyond 26 groups letters are followed by numbers.
         """
@@ -117,8 +117,8 @@ def rank_methods(
         alpha: level of both tests.
 
     Raises:
-        StoreError: fewer than two methods or corpora, a name twice, or a score is missing or not
-            finite; the message names which.
+        StoreError: there are fewer than two methods or corpora, a name occurs twice, or a score is
+            missing or not finite; the message says which.
     """
     table = (
         scores
@@ -151,7 +151,7 @@ def rank_methods(
 def _check_complete(table: pd.DataFrame) -> None:
     """
     Raises:
-        StoreError: as ``rank_methods``.
+        StoreError: see ``rank_methods``.
     """
     rows, columns = ([str(name) for name in axis] for axis in (table.index, table.columns))
     for what, names in (("corpora", rows), ("methods", columns)):
@@ -185,7 +185,7 @@ def friedman_statistics(
         correct_ties: False for the formula as Demšar prints it.
 
     Returns:
-        χ² and F, each ``(…)``; 0 where all methods are tied on every corpus.
+        χ² and F, each ``(…)``; 0 if all methods are tied on every corpus.
     """
     corpora, methods = ranks.shape[-2:]
     average = ranks.mean(axis=-2)
@@ -194,7 +194,7 @@ def friedman_statistics(
         * ((average**2).sum(axis=-1) - methods * (methods + 1) ** 2 / 4)
     )  # fmt: skip
     if correct_ties:
-        # A row's ranks vary less around their mean where there are ties.
+        # With ties, a row's ranks vary less around their mean.
         spread = ((ranks - (methods + 1) / 2) ** 2).sum(axis=(-2, -1))
         untied = corpora * methods * (methods**2 - 1) / 12
         chi2 = np.divide(chi2 * untied, spread, out=np.zeros_like(chi2), where=spread > TIE)
@@ -227,14 +227,15 @@ def friedman_test(ranks: NDArray[np.float64]) -> Friedman:
 
 
 def permutation_p(ranks: NDArray[np.float64], seed: int = 0) -> tuple[float, bool]:
-    """Share of rankings, each corpus on its own at random, whose rank sums are as far apart.
+    """Share of random rankings, drawn for each corpus separately, whose rank sums are as far apart.
 
-    Exact where the rankings can be counted; else over 19,999 draws and the one that was observed,
-    which counts (Phipson and Smyth, "Permutation p-values should never be zero", 2010).
+    Exact if the rankings can be counted. Otherwise it is computed over 19,999 draws and the
+    observed ranking, which also counts (Phipson and Smyth, "Permutation p-values should never be
+    zero", 2010).
 
     Args:
         ranks: ``(N, k)``.
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
         p, and whether it is exact.
@@ -254,10 +255,10 @@ def permutation_p(ranks: NDArray[np.float64], seed: int = 0) -> tuple[float, boo
 
 
 def _counted(ranks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Every multiset of rank sums and in how many ways it comes about; None where too many.
+    """Every multiset of rank sums, and the number of ways to reach it; None if there are too many.
 
-    Which method has which sum does not matter to the statistic, nor to what the next corpus can
-    add, so sums are kept sorted and equal ones together.
+    The statistic does not depend on which method has which sum, and neither do the sums that the
+    next corpus can add. Sums are therefore sorted, and equal multisets are counted together.
     """
     methods = ranks.shape[1]
     if math.factorial(methods) > EXACT_STATES:
@@ -271,16 +272,12 @@ def _counted(ranks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
         # Ranks are multiples of a half, so sums are exact and equal ones are equal.
         sums, places = np.unique(reached, axis=0, return_inverse=True)
         ways = np.bincount(places.reshape(-1), weights=np.repeat(ways, len(orders)))
-        ways = ways / ways.max()  # or long tables would overflow
+        ways = ways / ways.max()  # otherwise long tables would overflow
     return sums, ways
 
 
 def critical_difference(methods: int, corpora: int, alpha: float = ALPHA) -> float:
-    """How far two average ranks must be apart, by Nemenyi's test.
-
-    ``q_α sqrt(k (k + 1) / (6 N))``; q_α is the studentized range with infinite degrees of freedom
-    over √2.
-    """
+    """The smallest difference of two average ranks that is significant by Nemenyi's test."""
     q = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf)) / math.sqrt(2)
     return q * math.sqrt(methods * (methods + 1) / (6 * corpora))
 
@@ -290,11 +287,11 @@ def cliques(average: NDArray[np.float64], difference: float) -> tuple[tuple[int,
 
     Args:
         average: ``(k,)``, sorted.
-        difference: two ranks so far apart, or farther, are told apart.
+        difference: ranks that differ by this much or more are not in the same run.
 
     Returns:
-        First place and the place after the last, of each run; a method that is near no other is a
-        run of its own.
+        The first place of each run and the place after its last; a method that is near no other is
+        a run of its own.
     """
     found: list[tuple[int, int]] = []
     for first, rank in enumerate(average):
@@ -306,5 +303,5 @@ def cliques(average: NDArray[np.float64], difference: float) -> tuple[tuple[int,
 
 
 def least_p(methods: int, corpora: int) -> float:
-    """The least p that Friedman's exact test can give without ties: all corpora agree."""
+    """The smallest p that Friedman's exact test can give without ties: all corpora agree."""
     return float(math.factorial(methods)) ** (1 - corpora)

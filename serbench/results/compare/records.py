@@ -18,11 +18,12 @@ METRICS: tuple[Metric, ...] = ("wa", "ua", "macro_f1")
 Verdict = Literal["significantly better", "significantly worse", "no significant difference"]
 
 Question = Literal["method", "models"]
-"""What a difference is asked about. ``"method"``: the method, trained again on other speakers.
-``"models"``: these trained models, on new speakers."""
+"""The question about a difference. ``"method"``: does the method differ if it is trained again on
+other speakers? ``"models"``: do these trained models differ on new speakers?
+"""
 
 KEYS = ("utterance", "speaker", "label", "outer")
-"""What must agree between methods for them to be paired."""
+"""Columns that must be equal for two methods so that they can be paired."""
 
 ALPHA = 0.05
 """Level of every test, and 1 minus the confidence of every interval."""
@@ -60,13 +61,14 @@ class FoldScores:
 
 @dataclass(frozen=True, slots=True)
 class FoldDesign:
-    """What a test over folds has to go by.
+    """The design on which a test over folds is based.
 
     Attributes:
         question: what differences are asked about.
-        folds: how many are independent: folds that test the same speaker count as one.
-        test_share: test utterances over training utterances, averaged over folds.
-        assumed: whether training sides were not known, and taken to be all that is not tested.
+        folds: number of independent folds: folds that test the same speaker count as one.
+        test_share: test utterances divided by training utterances, averaged over folds.
+        assumed: whether training sides were not known, and were assumed to be all that is not
+            tested.
     """
 
     question: Question
@@ -80,8 +82,8 @@ class FoldTest:
     """Corrected t test over folds: does the method differ if trained again on other speakers?
 
     Attributes:
-        t: the statistic; infinite where every fold differs by the same amount.
-        degrees: of freedom: independent folds, minus 1.
+        t: the statistic; infinite if every fold differs by the same amount.
+        degrees: degrees of freedom: number of independent folds minus 1.
         error: standard error of the difference, corrected for training sides that overlap.
         p: two-sided.
         p_holm: the same, corrected for the tests of the table.
@@ -94,7 +96,7 @@ class FoldTest:
     p_holm: float
 
     def interval(self, value: float, alpha: float) -> tuple[float, float]:
-        """Of a difference ``value`` of shares, with confidence ``1 − alpha``."""
+        """Interval of a difference ``value`` of shares, with confidence ``1 − alpha``."""
         half = self.error * float(stats.t.ppf(1 - alpha / 2, self.degrees))
         return max(value - half, -1.0), min(value + half, 1.0)
 
@@ -104,10 +106,10 @@ class SpeakerTest:
     """Permutation test over speakers: do these trained models differ on new speakers?
 
     Attributes:
-        p: two-sided, of swapping the two methods speaker by speaker.
+        p: two-sided p of swapping the two methods for each speaker.
         p_holm: the same, corrected for the tests of the table.
         exact: whether every way of swapping was tried, and not a sample of them.
-        smallest_p: what the test could say at best with so many speakers.
+        smallest_p: the smallest p that is possible with so many speakers.
     """
 
     p: float
@@ -121,13 +123,13 @@ class Significance:
     """The difference of a method's pooled UA from the reference's, with its tests.
 
     Attributes:
-        speakers: about these trained models.
-        folds: about the method; None where only the models are asked about, or where a single
-            fold cannot tell.
-        speakers_better: speakers for whom the method is better than the reference.
-        speakers_worse: those for whom it is worse.
-        effect_size: mean of the speakers' contributions over their standard deviation (Cohen's
-            d_z), corrected for few speakers; infinite where all contribute the same.
+        speakers: the test about these trained models.
+        folds: the test about the method; None if the question is only about the models, or if there
+            is only one fold.
+        speakers_better: number of speakers for whom the method is better than the reference.
+        speakers_worse: number of speakers for whom it is worse.
+        effect_size: mean of the speakers' contributions divided by their standard deviation
+            (Cohen's d_z), corrected for few speakers; infinite if all contribute the same.
     """
 
     speakers: SpeakerTest
@@ -138,17 +140,17 @@ class Significance:
 
     @property
     def decisive(self) -> FoldTest | SpeakerTest:
-        """The test that the verdict is by."""
+        """The test on which the verdict is based."""
         return self.folds or self.speakers
 
     @property
     def p(self) -> float:
-        """Of that test."""
+        """The p of the decisive test."""
         return self.decisive.p
 
     @property
     def p_holm(self) -> float:
-        """Of that test, corrected for the tests of the table."""
+        """The p of the decisive test, corrected for the tests of the table."""
         return self.decisive.p_holm
 
 
@@ -156,12 +158,12 @@ class Significance:
 class Difference:
     """Pooled UA minus the reference's, with its paired interval.
 
-    The interval answers what the verdict answers. By folds it is of at least 95 %, as wide as the
-    correction for several tests asks for, and leaves out 0 where the verdict is significant and
-    nowhere else. By speakers it is of 95 %, from draws of speakers.
+    The interval is about the same question as the verdict. By folds, its confidence is at least 95
+    %: it is as wide as the correction for several tests requires, and it excludes 0 exactly if the
+    verdict is significant. By speakers, its confidence is 95 %, from draws of speakers.
 
     Attributes:
-        significance: None where only the interval was taken.
+        significance: None if only the interval was computed.
     """
 
     value: float
@@ -173,7 +175,7 @@ class Difference:
     def verdict(self) -> Verdict:
         """Whether there is a difference at the 5 % level, and on which side.
 
-        By the corrected p where there is one, else by whether the interval leaves zero out.
+        It is based on the corrected p if there is one, else on whether the interval excludes 0.
         """
         if self.significance is not None:
             if self.significance.p_holm > ALPHA or self.value == 0:
@@ -186,12 +188,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class MethodResult:
-    """One method.
+    """The results of one method.
 
     Attributes:
         confusion: ``(C, C)`` counts, true class by predicted class, summed over seeds.
-        pooled: by metric.
-        spread: by metric.
+        pooled: pooled scores by metric.
+        spread: spread over folds by metric.
         speaker_ua: UA over the classes that the speaker has, by speaker.
         difference: None for the reference itself.
     """
@@ -217,10 +219,10 @@ class Comparison:
 
     Attributes:
         reference: the method that differences are taken against.
-        speaker_counts: test utterances of each speaker.
-        fold_counts: test utterances of each outer fold.
-        repeats: bootstrap draws behind each interval of a score.
-        design: of the test over folds.
+        speaker_counts: number of test utterances of each speaker.
+        fold_counts: number of test utterances of each outer fold.
+        repeats: number of bootstrap draws for each interval of a score.
+        design: design of the test over folds.
     """
 
     labels: tuple[str, ...]
@@ -238,5 +240,5 @@ class Comparison:
 
     @property
     def teachers(self) -> tuple[MethodResult, ...]:
-        """The teachers' own rows."""
+        """The results of the teachers' own heads."""
         return tuple(result for result in self.methods if result.is_teacher)

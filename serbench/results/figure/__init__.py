@@ -1,1 +1,1 @@
-"""One figure, described as data and a kind: drawn by matplotlib for files, as SVG for pages."""
+"""Figures, described as data: matplotlib draws them for files, and pages show them as SVG."""

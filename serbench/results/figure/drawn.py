@@ -1,4 +1,4 @@
-"""Each kind of plot, drawn into matplotlib's axes."""
+"""Draws each kind of plot into matplotlib's axes."""
 
 from __future__ import annotations
 
@@ -40,30 +40,30 @@ ANCHORS = {"end": "right", "start": "left", "middle": "center"}
 Grid = Literal["both", "x", "y"]
 
 LEAST_LOG = 0.7
-"""Where a logarithmic axis of counts begins, so that a count of 1 has a bar."""
+"""Lower end of a logarithmic axis of counts, chosen so that a count of 1 has a bar."""
 
 NEARLY = 1.06
-"""Costs of no greater ratio stand in one stack of names."""
+"""Points whose costs differ by no greater ratio share one stack of names."""
 
 LINE = 0.045
 """Height of a line of names, as a share of the drawing."""
 
 NUMBERED = 16
-"""Points up to which each has its value beside it."""
+"""Up to this number of points, each has its value next to it."""
 
 
 def colour_of(style: Style) -> str:
-    """For matplotlib."""
+    """A style's colour for matplotlib."""
     return COLOURS[style.colour - 1]
 
 
 def marker_of(style: Style) -> str:
-    """For matplotlib."""
+    """A style's marker for matplotlib."""
     return MARKERS[style.mark]
 
 
 def dash_of(style: Style) -> Any:
-    """For matplotlib, whose stubs have no name for a pattern of dashes."""
+    """A style's dashes for matplotlib, whose type stubs have no name for a pattern of dashes."""
     return (0, tuple(map(float, style.dash.split()))) if style.dash else "-"
 
 
@@ -85,7 +85,7 @@ def size_of(plot: Plot) -> tuple[float, float]:
 
 
 def _frame(axes: Axes, across: Axis, down: Axis | None, *, grid: Grid) -> None:
-    """Titles, ends, ticks and a grid behind everything."""
+    """Set titles, ends and ticks, and a grid behind everything."""
     axes.set_xlabel(across.title, fontsize=10)
     if across.log:
         axes.set_xscale("log")
@@ -104,13 +104,13 @@ def _frame(axes: Axes, across: Axis, down: Axis | None, *, grid: Grid) -> None:
 
 
 def _ends(limit: Callable[[float | None, float | None], object], axis: Axis) -> None:
-    """An axis without ends of its own stays as wide as its values."""
+    """Set the ends of an axis; without ends of its own it stays as wide as its values."""
     if axis.low is not None or axis.high is not None:
         limit(axis.low, axis.high)
 
 
 def _rows(axes: Axes, count: int, labels: dict[int, str]) -> None:
-    """Rows from the top, with labels at the left instead of an axis."""
+    """Show rows from the top, with labels at the left instead of an axis."""
     axes.set_yticks([*labels], [*labels.values()])
     axes.set_ylim(count - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelsize=9.5)
@@ -118,7 +118,7 @@ def _rows(axes: Axes, count: int, labels: dict[int, str]) -> None:
 
 
 def _places(plot: Forest) -> tuple[dict[int, str], list[ForestRow | None]]:
-    """Headings by place, and what is in each place."""
+    """Headings by place, and the row at each place."""
     headings: dict[int, str] = {}
     places: list[ForestRow | None] = []
     for row in plot.rows:
@@ -153,7 +153,7 @@ def draw_forest(axes: Axes, plot: Forest) -> None:
 
 
 def _forest_row(axes: Axes, place: int, row: ForestRow) -> None:
-    """A point with its interval and its value; or words, where there is no value."""
+    """A point with its interval and its value, or words if there is no value."""
     if row.value is None:
         axes.annotate(
             fill(row.said, 60), (0.02, place), xycoords=("axes fraction", "data"), va="center",
@@ -212,7 +212,7 @@ def _line(axes: Axes, line: Line) -> None:
 
 
 def draw_bars(axes: Axes, plot: Bars) -> None:
-    """Bars of parts, with words behind them."""
+    """Stacked bars, with words at their ends."""
     _frame(axes, plot.axis, None, grid="x")
     longest = 0.0
     for place, group in enumerate(plot.groups):
@@ -230,7 +230,7 @@ def draw_bars(axes: Axes, plot: Bars) -> None:
 
 
 def draw_histogram(axes: Axes, plot: Histogram) -> None:
-    """Groups beside each other in every bin."""
+    """Groups next to each other in every bin."""
     _frame(axes, plot.across, plot.down, grid="y")
     edges = np.array(plot.edges)
     widths = np.diff(edges) / len(plot.groups)
@@ -246,7 +246,7 @@ def draw_histogram(axes: Axes, plot: Histogram) -> None:
 
 
 def draw_scatter(axes: Axes, plot: Scatter) -> None:
-    """Points with their names, and the front as a staircase."""
+    """Points with their names, and the Pareto front as a staircase."""
     points, front = plot.points, pareto_front(plot.points)
     costs = [point.x for point in points]
     across = Axis(
@@ -267,7 +267,7 @@ def draw_scatter(axes: Axes, plot: Scatter) -> None:
 
 
 def _stacks(points: Sequence[Point]) -> list[list[Point]]:
-    """Points of nearly the same cost together, from the left; in each, from the top."""
+    """Points of nearly the same cost together, from the left; within each stack, from the top."""
     stacks: list[list[Point]] = []
     for point in sorted(points, key=lambda each: each.x):
         if stacks and point.x <= stacks[-1][-1].x * NEARLY:
@@ -278,13 +278,15 @@ def _stacks(points: Sequence[Point]) -> list[list[Point]]:
 
 
 def _draw_stack(axes: Axes, stack: list[Point], front: tuple[Point, ...], *, above: bool) -> None:
-    """Points with their intervals and names; of several, names stand level beside them."""
+    """Points with their intervals and names; the names of several points are at even heights next
+    to them.
+    """
     low, high = axes.get_ylim()
     beside = high
     for point in stack:
         style = ON_FRONT if point in front else BEHIND
         same = [each for each in stack if each.x == point.x]
-        shift = 4.0 * (same.index(point) - (len(same) - 1) / 2)  # tells intervals apart, in points
+        shift = 4.0 * (same.index(point) - (len(same) - 1) / 2)  # separates intervals, in points
         shifted = offset_copy(axes.transData, axes.get_figure(root=True), shift, units="points")
         bar = {"color": colour_of(style), "alpha": 0.45, "transform": shifted}
         axes.plot([point.x] * 2, [point.low, point.high], **bar)
@@ -305,13 +307,13 @@ def _draw_stack(axes: Axes, stack: list[Point], front: tuple[Point, ...], *, abo
 
 
 def _round(costs: list[float]) -> tuple[tuple[float, str], ...]:
-    """Round values around those that are there, with their names."""
+    """Round values near the given costs, with their names."""
     steps = [digit * 10.0**power for power in range(-6, 9) for digit in (1, 2, 5)]
     return tuple((s, f"{s:g}") for s in steps if min(costs) / 1.35 <= s <= max(costs) * 1.9)
 
 
 def draw_matrix(axes: Axes, plot: Matrix) -> None:
-    """Counts; their colour is the share of the true class."""
+    """Counts, coloured by the share of the true class."""
     counts = np.array(plot.counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)

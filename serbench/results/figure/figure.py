@@ -1,4 +1,4 @@
-"""What a figure shows, as data: drawn elsewhere, and saved with what was measured."""
+"""The content of a figure, as data: it is drawn elsewhere, and saved with the measurements."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from serbench.results.table.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What runs along a side.
+    """An axis of a plot.
 
     Attributes:
-        title: with its unit.
-        low: where it begins; None: with the values.
-        high: where it ends.
+        title: title with the unit.
+        low: lower end; None: determined by the values.
+        high: upper end; None: determined by the values.
         log: whether equal ratios are equal distances; then all values are above 0.
-        ticks: places and their names, where they are not numbers.
-        whole: whether values are whole numbers, as epochs are; then so are ticks.
+        ticks: places and their names, if these are not numbers.
+        whole: whether values are whole numbers, as epochs are; then ticks are whole numbers too.
     """
 
     title: str
@@ -36,7 +36,7 @@ class Axis:
 
 
 def percent_ends(values: Iterable[float]) -> tuple[float, float]:
-    """Where an axis of per cent begins and ends that fits values: multiples of 10 around them."""
+    """Ends of a per cent axis for these values: the multiples of 10 around them."""
     held = list(values)
     low, high = 10 * math.floor(min(held) / 10 - 0.2), 10 * math.ceil(max(held) / 10 + 0.2)
     return max(low, 0), min(high, 100)
@@ -44,7 +44,7 @@ def percent_ends(values: Iterable[float]) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceLine:
-    """A value that a line is drawn at, such as chance or no difference."""
+    """A value at which a line is drawn, such as chance or no difference."""
 
     value: float
     text: str
@@ -55,11 +55,11 @@ class ForestRow:
     """A value with its interval, in the axis's unit.
 
     Attributes:
-        label: at its left.
-        value: None where there is none; then ``said`` stands in its place.
-        low: where its interval begins.
-        high: where it ends.
-        style: of its mark.
+        label: text at its left.
+        value: None if there is no value; then ``said`` is shown instead.
+        low: lower end of its interval.
+        high: upper end of its interval.
+        style: style of its mark.
         said: the value in words.
         tone: an ``unclear`` one has a hollow mark.
         group: a heading over the rows that share it.
@@ -92,10 +92,10 @@ class Line:
     Attributes:
         text: its name.
         style: colour, mark and dash.
-        x: places across.
+        x: horizontal positions.
         middle: values.
-        low: as many, or none.
-        high: likewise.
+        low: lower ends of the intervals, as many as values, or none.
+        high: upper ends, likewise.
         bars: whether intervals are bars at the points, not a band along the line.
         joined: whether the points are joined.
         marked: whether the points are marked.
@@ -124,7 +124,9 @@ class Lines:
 
     @property
     def described(self) -> str:
-        """From where to where each series goes, for those who do not see it."""
+        """The first and last value of each series in words, for readers who do not see the
+        figure.
+        """
         parts = (f"{each.text} from {each.middle[0]:.3g} to {each.middle[-1]:.3g}"
                  for each in self.lines)  # fmt: skip
         return f"{'; '.join(parts)}."
@@ -141,7 +143,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class BarGroup:
-    """A bar: its parts end to end; ``said`` stands behind it."""
+    """A bar of one or more parts; ``said`` is shown at its end."""
 
     label: str
     parts: tuple[Bar, ...]
@@ -150,7 +152,7 @@ class BarGroup:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Bars from the top; at least one."""
+    """Bars from top to bottom; at least one."""
 
     groups: tuple[BarGroup, ...]
     axis: Axis
@@ -159,7 +161,7 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """How many of something are in each bin."""
+    """Counts of one group in each bin."""
 
     text: str
     style: Style
@@ -168,7 +170,9 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Counts over B bins with B + 1 edges, groups beside each other; at least one is above 0."""
+    """Counts over B bins with B + 1 edges, groups next to each other; at least one count is above
+    0.
+    """
 
     edges: tuple[float, ...]
     groups: tuple[Counted, ...]
@@ -179,7 +183,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class DotRow:
-    """A row; a value of None has no mark."""
+    """A row of dots; a value of None has no mark."""
 
     label: str
     values: tuple[float | None, ...]
@@ -187,12 +191,12 @@ class DotRow:
 
 @dataclass(frozen=True, slots=True)
 class Dots:
-    """One row for each thing, in it a mark for each series: where they agree and where not.
+    """Rows with a mark for each series, to show where series agree and where they do not.
 
     Attributes:
-        rows: from the top.
+        rows: rows from top to bottom.
         series: names and styles, in the order of the rows' values.
-        axis: its ends are given.
+        axis: axis with given ends.
     """
 
     rows: tuple[DotRow, ...]
@@ -203,10 +207,10 @@ class Dots:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What costs ``x`` (less is better) and scores ``y`` (more is better), with its interval.
+    """A point with cost ``x`` (less is better) and score ``y`` (more is better), with its interval.
 
     Attributes:
-        label: the short name that stands beside it on a page, such as its number in the legend.
+        label: the short name that is next to it on a page, such as its number in the legend.
         name: the whole name.
     """
 
@@ -229,7 +233,9 @@ class Scatter:
 
 
 def pareto_front(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Those that no other beats: none is at least as good in both and better in one."""
+    """Points that no other point beats; a point beats another if it is at least as good in both
+    and better in one.
+    """
     front: list[Point] = []
     for point in sorted(points, key=lambda each: (each.x, -each.y)):
         if not front or point.y > front[-1].y:
@@ -239,14 +245,14 @@ def pareto_front(points: Sequence[Point]) -> tuple[Point, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBins:
-    """How often a method is right, by how sure it is; and how often it is how sure.
+    """Accuracy of a method by its confidence, and the number of predictions at each confidence.
 
     Attributes:
-        style: of the curve.
-        edges: of the B bins, B + 1 of them in 0 … 1.
-        confidence: mean in each bin; not read where the bin is empty.
-        accuracy: likewise.
-        count: utterances in each bin, counted once for each seed.
+        style: style of the curve.
+        edges: edges of the B bins, B + 1 values in 0 … 1.
+        confidence: mean confidence in each bin; not used if the bin is empty.
+        accuracy: share of right predictions in each bin; not used if the bin is empty.
+        count: number of utterances in each bin, counted once for each seed.
     """
 
     style: Style
@@ -271,10 +277,11 @@ class Diagram:
     """A critical-difference diagram: names on a line of average ranks, the best on the left.
 
     Attributes:
-        names: from the best.
+        names: names from the best to the worst.
         ranks: average rank of each.
-        groups: first and last place, in ``names``, of those that do not differ significantly.
-        critical: difference of ranks.
+        groups: first and last place, in ``names``, of each group of methods that do not differ
+            significantly.
+        critical: critical difference of ranks.
     """
 
     names: tuple[str, ...]
@@ -301,12 +308,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One drawing.
+    """One drawing of a figure.
 
     Attributes:
         plot: what is drawn.
-        heading: stands over it where a figure has several.
-        description: what there is to see, for those who do not.
+        heading: shown above it if a figure has several.
+        description: what it shows, for readers who do not see it.
     """
 
     plot: Plot
@@ -320,13 +327,13 @@ class Figure:
 
     Attributes:
         name: stem of its file, and its anchor, unique on a page.
-        caption: below it.
-        panels: at least one.
-        legend: empty where the drawing names everything itself.
-        notes: under it on a page.
-        alarm: over it in a file: that its numbers are wrong on purpose.
-        warnings: below it in a file: what makes its numbers doubtful.
-        numbers: what is drawn, as a table; None where one stands beside it.
+        caption: text below it.
+        panels: its drawings, at least one.
+        legend: empty if the drawing itself names everything.
+        notes: text under it on a page.
+        alarm: text above it in a file: that its numbers are wrong on purpose.
+        warnings: text below it in a file: what makes its numbers doubtful.
+        numbers: what is drawn, as a table; None if there is one next to it.
         wide: whether a panel needs the whole width.
     """
 

@@ -1,4 +1,4 @@
-"""Where things stand in a critical-difference diagram (Demšar, *JMLR* 7, 2006, figure 1)."""
+"""Computes the places in a critical-difference diagram (Demšar, *JMLR* 7, 2006, figure 1)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from serbench.results.figure.figure import Diagram
 
 LONG_NAME = 22
-"""Characters beyond which a name is cut in the figure; the table has it whole."""
+"""Names with more characters are cut in the figure; the table has the whole name."""
 
 WIDTH_IN, LINE_IN = 7.6, (2.35, 5.25)
-"""Width of the figure, and where the line of ranks begins and ends in it, in inches."""
+"""Width of the figure, and the two ends of its line of ranks, in inches."""
 
 TOP_IN, LEVEL_IN, ROW_IN = 0.9, 0.16, 0.26
 """From the top to the line of ranks, between bars, and between names, in inches."""
@@ -31,7 +31,7 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A text whose middle is at a height; ``quiet`` ones stand back."""
+    """A text centred at a height; ``quiet`` texts are less visible."""
 
     text: str
     x: float
@@ -42,7 +42,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """All strokes and words, and how high they are together."""
+    """All strokes and words, and their total height."""
 
     height: float
     strokes: tuple[Stroke, ...]
@@ -50,7 +50,7 @@ class Layout:
 
 
 def laid_out(plot: Diagram) -> Layout:
-    """Names, the best on the left from the top, and bars without overlap."""
+    """Place names, the best on the left from the top, and bars without overlap."""
     bars, levels = _bars(plot)
     below = TOP_IN + 0.2 + LEVEL_IN * levels
     half = (len(plot.names) + 1) // 2
@@ -76,7 +76,7 @@ def _short(name: str) -> str:
 
 
 def _scale(plot: Diagram) -> tuple[list[Stroke], list[Words]]:
-    """The line of ranks, and the critical difference over it where it has room."""
+    """The line of ranks, and the critical difference above it if there is room."""
     first, last = LINE_IN
     strokes = [Stroke(((first, TOP_IN), (last, TOP_IN)), "axis")]
     words = []
@@ -94,9 +94,11 @@ def _scale(plot: Diagram) -> tuple[list[Stroke], list[Words]]:
 
 
 def _bars(plot: Diagram) -> tuple[list[Stroke], int]:
-    """A bar for each group of two and more on the first level that has room; and the levels."""
+    """A bar for each group of two or more on the first level that has room, and the number of
+    levels.
+    """
     bars: list[Stroke] = []
-    ends: list[float] = []  # of the last bar on each level
+    ends: list[float] = []  # end of the last bar on each level
     for first, last in ((_x(plot.ranks[a], plot), _x(plot.ranks[b], plot))
                         for a, b in plot.groups if a < b):  # fmt: skip
         level = next((i for i, end in enumerate(ends) if end + 0.2 < first), len(ends))

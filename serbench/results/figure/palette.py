@@ -1,4 +1,4 @@
-"""How series are told apart: one palette, and one mark for each method of a run."""
+"""Styles of series: one palette, and one mark for each method of a run."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ DASHES = ("", "6 3", "2 3", "9 3 2 3", "4 2 1 2 1 2")
 COLOURS = (
     "#0a64a8", "#c14a09", "#007f5f", "#a24487", "#8a6500", "#3d8fb8", "#6a4fb3", "#4a5058",
 )  # fmt: skip
-"""On light ground, after Okabe and Ito, whom colour-blind readers can follow; marks differ too."""
+"""Colours on a light background, after Okabe and Ito; colour-blind readers can distinguish them.
+Marks differ too.
+"""
 
 DARK_COLOURS = (
     "#66b2f0", "#f08a52", "#45c49a", "#e08cc4", "#dcb24a", "#9bd3f2", "#b3a0f0", "#c2c8cf",
 )  # fmt: skip
-"""The same on dark ground."""
+"""The same colours on a dark background."""
 
 GREY = len(COLOURS)
-"""The colour of teachers and of what else is there for orientation."""
+"""The colour of teachers and of other series that are shown for orientation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a series is told from others: colour, mark and dash, each by itself enough.
+    """The style of a series: colour, mark and dash. Each of them alone distinguishes it from
+    others.
 
     Attributes:
-        colour: from 1, of the palette.
-        mark: at its points.
-        dash: of its line.
+        colour: number of a colour of the palette, from 1.
+        mark: mark at its points.
+        dash: dash of its line.
     """
 
     colour: int
@@ -44,11 +47,11 @@ class Style:
 
 
 NEUTRAL = Style(GREY, "square")
-"""Of a reference."""
+"""The style of a reference."""
 
 
 def style_of(index: int) -> Style:
-    """The style of the series that comes ``index``-th; 49 of them differ in colour or mark."""
+    """The style of the series with number ``index``; 49 of them differ in colour or mark."""
     turn, place = divmod(index, GREY - 1)
     return Style(place + 1, MARKS[(place + turn) % len(MARKS)], DASHES[index % len(DASHES)])
 
@@ -57,7 +60,7 @@ def styles_of(methods: Sequence[str]) -> dict[str, Style]:
     """The style of each method of a run, the same in all its figures; teachers are grey.
 
     Args:
-        methods: all of the run, in its order.
+        methods: all methods of the run, in its order.
     """
     students = [each for each in methods if not each.startswith(TEACHER_PREFIX)]
     teachers = [each for each in methods if each.startswith(TEACHER_PREFIX)]

@@ -47,7 +47,7 @@ from serbench.results.figure.figure import (
 ALARM_COLOUR = "#b00020"
 DPI = 160
 COLUMNS = 2
-"""Panels side by side."""
+"""Number of panels next to each other."""
 
 CAPTION_IN, WARNING_IN, KEY_IN = 0.2, 0.155, 0.18
 """Height of a line of the caption, of a warning, and of the legend, in inches."""
@@ -59,14 +59,16 @@ VECTOR: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "svg": {"Date": None, "Creator": None},
 }
-"""Formats for papers, with metadata that are left out: the same figure gives the same bytes."""
+"""Formats for papers, with metadata that are left out so that the same figure gives the same
+bytes.
+"""
 
 SETTINGS = {"svg.hashsalt": "serbench", "pdf.fonttype": 42}
-"""Ids that do not change, and fonts as publishers ask for them."""
+"""Settings for ids that do not change, and for fonts that publishers ask for."""
 
 
 class Drawing(Canvas):
-    """A figure of matplotlib that notebooks show, whether or not its pyplot is used there."""
+    """A matplotlib figure that notebooks show even if pyplot is not used in them."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -80,14 +82,14 @@ def png(figure: Figure) -> bytes:
 
 
 def figure_files(figure: Figure, vector: Collection[str] | None = None) -> dict[str, bytes]:
-    """Suffix of a file to its content: PNG, and the ``vector`` formats (None: all). The same figure
-    gives the same bytes.
+    """The content of each file by its suffix: PNG, and the ``vector`` formats (None: all). The same
+    figure gives the same bytes.
     """
     canvas = drawn(figure)
     FigureCanvasAgg(canvas)
     if (layout := canvas.get_layout_engine()) is not None:
         layout.execute(canvas)
-    canvas.set_layout_engine(None)  # it is laid out: each file would do it again, and draw twice
+    canvas.set_layout_engine(None)  # laid out already; each file would do it again, and draw twice
     files = {".png": canvas._repr_png_()}
     with rc_context(SETTINGS):  # pyright: ignore[reportArgumentType]
         for name in VECTOR if vector is None else vector:
@@ -98,7 +100,7 @@ def figure_files(figure: Figure, vector: Collection[str] | None = None) -> dict[
 
 
 def drawn(figure: Figure) -> Drawing:
-    """The figure as matplotlib has it: an alarm above, its legend, caption and warnings below."""
+    """The figure as matplotlib's: an alarm above, its legend, caption and warnings below."""
     columns = min(COLUMNS, len(figure.panels))
     rows = math.ceil(len(figure.panels) / columns)
     sizes = [size_of(panel.plot) for panel in figure.panels]
@@ -147,7 +149,7 @@ class _Line:
 
 
 def _below(figure: Figure, width: float) -> list[_Line]:
-    """Caption and warnings in lines that fit, but for the warning that says what the alarm says."""
+    """Caption and warnings in lines that fit, without the warning that repeats the alarm."""
     caption = figure.caption.removeprefix(f"{figure.alarm}. ")
     warnings = [w for w in figure.warnings if not (figure.alarm and w.startswith(figure.alarm))]
     lines = [_Line(line, caption=True) for line in fill(caption, int(11 * width)).splitlines()]
@@ -171,7 +173,7 @@ def draw(axes: Axes, plot: Plot) -> None:
     """Draw a plot.
 
     Raises:
-        ValueError: it is of a kind that only pages show.
+        ValueError: only pages can show this kind of plot.
     """
     match plot:
         case Forest():

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: no script, style, font or image from outside.
+"""Self-contained HTML pages: they load no script, style, font or image.
 
 How to make a page on the same base: write a template that extends ``base.html.j2``, fill its
 blocks, and render it with :func:`page`::
@@ -14,11 +14,12 @@ blocks, and render it with :func:`page`::
     {% endblock %}
 
 Values that the base itself reads: ``title``; ``contents``, the in-page table of contents as
-``(anchor, text)`` pairs; ``alarms``, what must stand at the top in red, such as the mark of a leaky
-run; ``warnings``, likewise but calmer. Everything is escaped: text goes in as it is.
+``(anchor, text)`` pairs; ``alarms``, texts that must be at the top in red, such as the mark of a
+leaky run; ``warnings``, the same in a quieter style. Everything is escaped, so give text without
+escaping it.
 
 Tables: ``data-sortable`` on a ``<table>`` makes its headings buttons, ``data-filterable`` adds a
 search field above it, and ``data-filter`` on a ``<th>`` a menu of that column's values; a cell's
-``data-value`` is what is sorted by where the text is not. All of it is added by the script: without
-one, the page reads the same.
+``data-value`` is the sort key if the text is not. The script adds all of this: without a script,
+the page has the same content.
 """

@@ -1,4 +1,4 @@
-"""Whether posteriors mean what they say: a reliability curve and ECE for each method."""
+"""Calibration of posteriors: a reliability curve and ECE for each method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from serbench.results.table.table import Table
 
 MethodReliability = tuple[Method, Reliability]
 Bin = tuple[float, float, float, float, int]
-"""Ends, mean confidence, share right, predictions."""
+"""Lower and upper end, mean confidence, share of right predictions, number of predictions."""
 
 COLUMNS: list[Column[MethodReliability]] = [
     Column("Method", lambda each: each[0].name),
@@ -80,7 +80,7 @@ def _panel(method: Method, found: Reliability) -> Panel:
 
 
 def _bins(found: Reliability) -> list[Bin]:
-    """Bins that hold anything."""
+    """Bins that have predictions."""
     return [
         held
         for held in zip(

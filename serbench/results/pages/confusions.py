@@ -1,4 +1,6 @@
-"""Confusion matrices as tables that are shaded by share and trace to utterances."""
+"""Confusion matrices as tables that are shaded by share and show the utterances behind each
+number.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ COUNT: Format[tuple[int, float]] = Format(
 
 
 def matrices(results: Results, methods: Sequence[Method]) -> tuple[Table, ...]:
-    """One for each method."""
+    """One matrix for each method."""
     return tuple(_matrix(each, results.comparison.labels) for each in methods)
 
 

@@ -24,14 +24,14 @@ RANGE: Format[list[float]] = Format(
 
 
 def learning_curves(results: Results, methods: Sequence[Method]) -> tuple[Figure, ...]:
-    """Loss terms of the refits, and validation UA of inner fits where there is any."""
+    """Loss terms of the refits, and validation UA of inner fits if there are any."""
     refits = {method: _fits(results, method, inner=False) for method in methods}
     inner = {method: _fits(results, method, inner=True) for method in methods}
     return (*_loss(refits), *_validation(inner))
 
 
 def _fits(results: Results, method: Method, *, inner: bool) -> list[Mapping[str, Any]]:
-    """A method's fits in its own run; a teacher has none."""
+    """A method's fits in its own run; a teacher has no fits."""
     info = results.methods[method.result.method]
     name = info.plan.get("name")
     return [
@@ -76,7 +76,7 @@ def _loss(refits: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Figure, ...
 
 
 def _styles(terms: Iterable[str]) -> dict[str, Style]:
-    """The same for a term in every panel; the total first."""
+    """A style for each loss term, the same in every panel; the total comes first."""
     names = sorted(dict.fromkeys(terms), key=lambda term: term != TOTAL)
     return {term: style_of(index) for index, term in enumerate(names)}
 
@@ -105,7 +105,7 @@ def _line(text: str, style: Style, curve: Curve) -> Line:
 def _numbers(
     name: str, caption: str, curves: Mapping[str, Mapping[str, Curve]], names: Sequence[str]
 ) -> Table:
-    """Mean, lowest and highest of each name's curve; the curves by heading."""
+    """Mean, lowest and highest value of each name's curve; ``curves`` are by heading."""
     columns: list[Column[tuple[int, Mapping[str, Curve]]]] = [
         Column("Epoch", lambda row: str(row[0])),
         *(

@@ -1,4 +1,4 @@
-"""A page from a template: styles and script inside, everything escaped."""
+"""Makes a page from a template, with styles and script inside, everything escaped."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from serbench.results.templating import PACKAGE, templates
 
 
 def page(title: str, template: str, *, package: str = PACKAGE, **values: object) -> str:
-    """A whole page, to be written to one file.
+    """Make a whole page, to be written to one file.
 
     Args:
-        title: of the page, as text.
+        title: title of the page, as text.
         template: name of a file in ``package``'s folder ``templates``; it extends
             ``base.html.j2``.
-        package: whose templates to look in before those here.
-        values: what the template reads, as text; ``Markup`` is taken as it is.
+        package: a package whose templates are searched before those of this one.
+        values: what the template reads, as text; ``Markup`` is not escaped.
 
     Returns:
         The page's HTML.

@@ -1,4 +1,6 @@
-"""For which classes, speakers and folds each method works: figures, and tables that trace."""
+"""Recall of each method by class, speaker and fold: figures, and tables that lead to the
+utterances.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from serbench.results.table.formats import COUNT, PERCENT, percent, spread_text
 from serbench.results.table.table import Table
 
 DRAWN = 6
-"""Methods that a figure shows; marks of more cannot be distinguished. The table has all."""
+"""Number of methods that a figure shows, because more marks cannot be distinguished. The table has
+all methods.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,8 @@ class RecallPart:
     """A class, a speaker or a fold.
 
     Attributes:
-        count: test utterances.
-        wanted: what its numbers trace to, besides the method.
+        count: number of test utterances.
+        wanted: the indices that its numbers trace to, besides the method.
     """
 
     name: str
@@ -34,7 +38,7 @@ class RecallPart:
 
 
 Value = Callable[[Method, int], float | None]
-"""Of a method in a part, in 0 … 1; None where there is none."""
+"""The value of a method in a part, in 0 … 1; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Breakdown:
 
 
 def breakdowns(results: Results, methods: Sequence[Method]) -> tuple[Breakdown, ...]:
-    """By class, by speaker, by fold."""
+    """The breakdowns by class, by speaker, and by fold."""
     compared = results.comparison
     speakers, folds, units = (
         [*compared.speaker_counts],
@@ -90,7 +94,7 @@ def _breakdown(
     value: Value,
     total: tuple[str, ...] = (),
 ) -> Breakdown:
-    """``titles`` are those of the parts' column, and of the axis."""
+    """Make a breakdown; ``titles`` are the titles of the column of parts, and of the axis."""
     columns: list[Column[int]] = [
         Column(titles[0], lambda row: parts[row].name),
         Column("Utterances", lambda row: parts[row].count, COUNT),
@@ -145,7 +149,7 @@ def _percent(value: float | None) -> float | None:
 
 
 def _described(rows: Sequence[DotRow], methods: Sequence[Method]) -> str:
-    """For each method where it is lowest and where highest."""
+    """For each method the parts in which it is lowest and highest, in words."""
     sentences = []
     for place, method in enumerate(methods):
         held = [(row.values[place], row.label) for row in rows]

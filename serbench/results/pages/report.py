@@ -38,7 +38,7 @@ from serbench.results.table.table import Table, told_once
 from serbench.running.store.finished import StoredRun
 
 LONG = 12
-"""Rows beyond which a study's table is folded away."""
+"""A study's table with more rows is folded away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class StudyPart:
     """What the page shows of a study.
 
     Attributes:
-        anchor: of its section.
-        title: with the run's name where there are several.
+        anchor: anchor of its section.
+        title: its title, with the run's name if there are several.
         folded: tables that are folded away.
     """
 
@@ -61,7 +61,7 @@ class StudyPart:
 
 @dataclass(frozen=True, slots=True)
 class RunPart:
-    """What the page says of a run."""
+    """What the page shows of a run."""
 
     run: StoredRun
     slug: str
@@ -72,19 +72,19 @@ class RunPart:
 
     @property
     def command(self) -> str:
-        """As it was typed."""
+        """The run's command as the user typed it."""
         return str(self.run.plan["command"])
 
 
 def report_page(
     results: Results, studies: StoredStudies = NO_STUDIES, added: Addition | None = None
 ) -> str:
-    """The page.
+    """Make the page.
 
     Args:
         results: one run, or several.
-        studies: what they found of these.
-        added: what the study that the run was made for adds.
+        studies: findings of studies about these runs.
+        added: what is added by the study for which the run was made.
     """
     methods = methods_of(results)
     tables = page_tables(make_tables(results).shared)
@@ -154,7 +154,7 @@ def _study(record: StudyRecord, records: Sequence[StudyRecord], results: Results
 
 
 def _contents(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """The parts that there are, as anchors and titles."""
+    """Anchors and titles of the parts that the page has."""
     parts = {
         "summary": ("Summary", True),
         "comparison": ("Scores" if values["leaky"] else "Comparison", True),
@@ -174,7 +174,7 @@ def _contents(values: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _facts(results: Results) -> list[tuple[str, str]]:
-    """What was run, on what."""
+    """Facts about what was run, and on which data."""
     compared = results.comparison
     seeds = max(run.seeds for run in results.runs)
     profiles = ", ".join(dict.fromkeys(str(run.plan["profile"]) for run in results.runs))

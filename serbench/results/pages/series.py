@@ -1,4 +1,4 @@
-"""The methods of a report as a page has them."""
+"""The methods of a report as a page shows them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Method:
     """A method of the report.
 
     Attributes:
-        index: its place among all of them.
+        index: its place among all methods.
         slug: its name as part of an anchor.
-        run: name of the run that it is from.
+        run: name of its run.
         predictions: its rows, one for each seed and test utterance.
     """
 
@@ -35,7 +35,7 @@ class Method:
 
     @property
     def name(self) -> str:
-        """As tables show it; a teacher says that it is one."""
+        """The name in tables; a teacher's name says that it is a teacher."""
         return shown_name(self.result.method)
 
     @property

@@ -1,4 +1,6 @@
-"""Every prediction of a report, small enough to go into its page: numbers trace back to rows."""
+"""Every prediction of a report, small enough for its page, so that numbers can be traced to
+rows.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,17 @@ from serbench.results.pages.series import Method
 from serbench.results.report.results import Results
 
 MOST = 100_000
-"""Predictions that a page has; with more, it would be larger than 2 MB and slow."""
+"""Greatest number of predictions in a page; with more, it would be larger than 2 MB and slow."""
 
 
 def trace_data(results: Results, methods: Sequence[Method]) -> dict[str, object] | None:
-    """What the page's script looks numbers up in.
+    """The data in which the page's script looks up numbers.
 
     Returns:
         ``labels``; U ``utterances`` with ``truth`` (class), ``speakers`` and ``speaker`` (index),
-        ``fold``; for each method its ``name`` and ``run``, and for each of its ``seeds`` what was
-        ``predicted`` (class) of each utterance with which ``confidence`` (per cent). None where
-        there are more than ``MOST`` predictions.
+        ``fold``; for each method its ``name`` and ``run``, and for each of its ``seeds`` the
+        ``predicted`` class of each utterance and its ``confidence`` (per cent). None if there are
+        more than ``MOST`` predictions.
     """
     if sum(len(each.predictions) for each in methods) > MOST:
         return None
@@ -55,7 +57,7 @@ def _confidence(part: pd.DataFrame, labels: dict[str, int]) -> list[int]:
 
 
 def trace(method: Method, **wanted: int) -> str:
-    """What a number stands for, as its cell says it: a method, and any of ``t`` (true class),
-    ``p`` (predicted class), ``s`` (speaker) and ``f`` (fold).
+    """The meaning of a number, as an attribute of its cell: a method, and any of ``t`` (true
+    class), ``p`` (predicted class), ``s`` (speaker) and ``f`` (fold).
     """
     return "&".join(f"{key}={value}" for key, value in {"m": method.index, **wanted}.items())

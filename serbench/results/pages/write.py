@@ -1,4 +1,4 @@
-"""``report.html`` on the disk."""
+"""Writes ``report.html``."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def write_html_report(
     """Write the page of one run, or of several, into ``output``.
 
     Args:
-        folders: of the runs.
-        output: as for ``serbench.results.report.write.write_report``.
+        folders: folders of the runs.
+        output: see ``serbench.results.report.write.write_report``.
         adds: likewise.
-        studies: what studies found of these.
+        studies: finds the records of studies about these runs.
 
     Returns:
         The path of ``report.html``.
 
     Raises:
-        StoreError: as ``write_report``; a study's record is damaged, or of another run.
+        StoreError: see ``write_report``; a study's record is damaged, or of another run.
     """
     check_output(output, folders)
     results = load_results(folders)

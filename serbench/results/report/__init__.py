@@ -1,1 +1,1 @@
-"""From stored runs to tables and figures."""
+"""Makes tables and figures from stored runs."""

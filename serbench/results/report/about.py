@@ -1,4 +1,4 @@
-"""What a report says of its methods, corpus and terms, in words: lines, and BibTeX."""
+"""Texts of a report about its methods, corpus and terms, and its BibTeX."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from serbench.results.templating import escape_latex
 
 TITLE = "serbench: the speech-emotion-recognition benchmark that cannot be fooled"
 AUTHORS = "serbench maintainers"
-"""As ``CITATION.cff`` has them."""
+"""The authors as in ``CITATION.cff``."""
 
 UNKNOWN = re.compile(r"\s*(unknown\b|none\b|$)", re.IGNORECASE)
-"""How a citation begins that is none, as that of the demo corpus."""
+"""Beginning of a text that is not a citation, as for the demo corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Reference:
     """Something that a report builds on.
 
     Attributes:
-        key: in BibTeX.
-        title: of the thing; empty where the citation has it.
-        citation: authors, title, venue and year, as its card gives them.
-        url: its home; empty where there is none.
+        key: key in BibTeX.
+        title: its title; empty if the citation has it.
+        citation: authors, title, venue and year, as in its card.
+        url: its home page; empty if there is none.
     """
 
     key: str
@@ -97,7 +97,9 @@ def _corrected(comparisons: int) -> str:
 
 
 def bibtex(results: Results) -> str:
-    """serbench, the corpus, teachers and other pretrained models, methods: what a paper cites."""
+    """BibTeX of all that a paper cites: serbench, the corpus, teachers, other pretrained models,
+    methods.
+    """
     return "\n\n".join([_software(), *map(_entry, _references(results))])
 
 
@@ -112,7 +114,7 @@ def _software() -> str:
 
 
 def _references(results: Results) -> list[Reference]:
-    """Those that have a citation; each citation once."""
+    """References that have a citation; each citation once."""
     found: dict[str, Reference] = {}
     for reference in (*_corpus(results), *_models(results), *_methods(results)):
         if not UNKNOWN.match(reference.citation):
@@ -129,7 +131,7 @@ def _corpus(results: Results) -> Iterator[Reference]:
 
 
 def _models(results: Results) -> Iterator[Reference]:
-    """Teachers, and the models that students and front ends run."""
+    """Teachers, and the models that students and front ends use."""
     for run in results.runs:
         for entry in ("cards", "inherited", "heard"):
             for name, card in run.plan.get(entry, {}).items():
@@ -161,8 +163,8 @@ def _cards(results: Results) -> dict[str, Mapping[str, Any]]:
 
 
 def _about(results: Results, info: MethodInfo) -> Mapping[str, str]:
-    """As the run's plan has it; of a run of an older version, as the registry has it today for a
-    method of this name with the same student and loss.
+    """Texts about a method from the run's plan. For a run of an older version they are from today's
+    registry, for a method of this name with the same student and loss.
     """
     name = str(info.plan["name"])
     run = next(run for run in results.runs if run.folder == info.folder)

@@ -1,4 +1,4 @@
-"""Results as the texts and figures of a report: tables, the report itself, certificates' pages."""
+"""Makes the texts and figures of a report from results: tables, the report, certificates' pages."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ from serbench.running.store.finished import StoredRun
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What the study that a run was made for adds to its report.
+    """What the study for which a run was made adds to its report.
 
     Attributes:
-        tables: ``stamped``, each in a file of its name.
-        figures: likewise.
+        tables: tables after ``stamped``, each in a file of its name.
+        figures: figures, likewise.
         pages: Markdown by path below the report's folder.
     """
 
@@ -65,11 +65,13 @@ class Addition:
 
 
 Adds = Callable[[Results], Addition | None]
-"""What is added to the report of a run; None for a run that was made for no study."""
+"""A function that returns what is added to the report of a run; None for a run that was made for
+no study.
+"""
 
 
 def nothing_more(_: Results) -> None:
-    """A report without additions."""
+    """Add nothing to the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ class Tables:
     """The tables of a report, stamped.
 
     Attributes:
-        shared: those about all methods, by name.
-        confusions: one for each method, by method.
+        shared: tables about all methods, by name.
+        confusions: a table for each method, by method.
     """
 
     shared: dict[str, Table]
@@ -86,29 +88,29 @@ class Tables:
 
     @property
     def all(self) -> tuple[Table, ...]:
-        """Of both kinds."""
+        """All tables of both kinds."""
         return (*self.shared.values(), *self.confusions.values())
 
 
 def report_texts(folder: Path, adds: Adds = nothing_more) -> dict[str, str]:
-    """The texts that a finished run determines, as ``write_report`` writes them.
+    """Texts of a finished run that depend only on its content, as ``write_report`` writes them.
 
-    They hold no time and nothing of the folder's name or place, so the same run gives the same
+    They have no time and nothing of the folder's name or place, so the same run gives the same
     texts anywhere.
 
     Returns:
-        Path below the run's folder to text: ``tables/*``, ``certificate.md``, and what ``adds``
-        gives.
+        Texts by path below the run's folder: ``tables/*``, ``certificate.md``, and what ``adds``
+        returns.
 
     Raises:
-        StoreError: the folder holds no finished run, or is damaged.
+        StoreError: the folder has no finished run, or is damaged.
     """
     results = load_results([folder])
     return determined_texts(results, make_tables(results), adds(results))
 
 
 def determined_texts(results: Results, tables: Tables, added: Addition | None) -> dict[str, str]:
-    """Path below the report's folder to text, of all that holds no time and no place."""
+    """Texts by path below the report's folder, of all that contains no time and no place."""
     more = added or Addition(())
     return {
         **{
@@ -125,7 +127,7 @@ def determined_texts(results: Results, tables: Tables, added: Addition | None) -
 
 
 def make_tables(results: Results) -> Tables:
-    """Every table, with the mark of a leaky run and the warnings under it."""
+    """Make every table, with the mark of a leaky run, and with the warnings under it."""
     compared = results.comparison
     slugs = unique_slugs(result.method for result in compared.methods)
     made = (
@@ -150,7 +152,7 @@ def make_tables(results: Results) -> Tables:
 
 
 def make_figures(results: Results, tables: Tables, added: Addition | None) -> dict[str, Figure]:
-    """Path below the report's folder to figure."""
+    """Figures by path below the report's folder."""
     return {
         "figures/ua.png": scores_figure(results),
         **({"figures/flops.png": costs} if (costs := costs_figure(results)) else {}),
@@ -165,7 +167,7 @@ def make_figures(results: Results, tables: Tables, added: Addition | None) -> di
 
 
 def kept_texts(results: Results) -> dict[str, str]:
-    """Path to what ``serbench show`` prints of a run; a report over several has none."""
+    """What ``serbench show`` prints of a run, by path; nothing for a report over several."""
     first, *others = results.runs
     if others:
         return {}
@@ -176,7 +178,7 @@ def kept_texts(results: Results) -> dict[str, str]:
 def predictions_csv(results: Results) -> str:
     """Every prediction behind the tables: method, seed, fold, utterance, posteriors.
 
-    All scores of the report follow from these rows. The certificate tells runs apart.
+    All scores of the report follow from these rows. The certificate identifies the run.
     """
     rows = results.every_prediction.copy()
     rows.insert(0, "protocol", results.protocol)
@@ -184,13 +186,13 @@ def predictions_csv(results: Results) -> str:
 
 
 def certificate_texts(results: Results) -> dict[str, str]:
-    """Path below the report's folder to the page of each run's certificate."""
+    """The page of each run's certificate, by path below the report's folder."""
     paths = _certificate_paths(results)
     return {paths[run.name]: certificate_page(run.certificate) for run in results.runs}
 
 
 def _certificate_paths(results: Results) -> dict[str, str]:
-    """By run; a report over several runs has a page for each."""
+    """Paths by run; a report over several runs has a page for each."""
     if len(results.runs) == 1:
         return {results.runs[0].name: "certificate.md"}
     slugs = unique_slugs(run.name for run in results.runs)
@@ -210,7 +212,7 @@ def unique_slugs(names: Iterable[str]) -> dict[str, str]:
 
 
 def report_text(results: Results, tables: Tables) -> str:
-    """The whole ``report.md``."""
+    """The text of ``report.md``."""
     names = ", ".join(display_name(result.method) for result in results.comparison.students)
     scores, details = split_comparison(tables.shared["comparison"])
     shared = {**tables.shared, "comparison": scores, "details": details}
@@ -245,7 +247,7 @@ def _confusion(result: MethodResult, table: Table, results: Results) -> dict[str
 
 
 def certificate_links(results: Results) -> str:
-    """Start of each certificate's digest; its page gives it in full, with all it vouches for."""
+    """Start of each certificate's digest, with a link to the page that has all of it."""
     paths = _certificate_paths(results)
     return ", ".join(
         f"[`{shown_digest(run.certificate.digest)}`]({paths[run.name]})" for run in results.runs

@@ -1,4 +1,4 @@
-"""Scores on each test set, where the corpus's own split has several.
+"""Scores on each test set, if the corpus's own split has several.
 
 All other tables and figures are about the first.
 """
@@ -37,7 +37,7 @@ def other_test_sets(results: Results) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _OnSet:
-    """A method on a test set."""
+    """The results of a method on a test set."""
 
     test_set: str
     result: MethodResult
@@ -45,7 +45,7 @@ class _OnSet:
 
 
 def test_sets_table(results: Results) -> Table | None:
-    """Every method on each test set; None where the corpus's split has one for all."""
+    """Every method on each test set; None if the corpus's split has no separate test sets."""
     if not results.test_sets:
         return None
     columns: list[Column[_OnSet]] = [

@@ -28,13 +28,13 @@ from serbench.results.table.table import Table
 from serbench.results.templating import templates
 
 SHOWN = 12
-"""Digits of a digest that a table shows; ``certificate.json`` has all of it."""
+"""Number of digits of a digest that a table shows; ``certificate.json`` has all of them."""
 
 SHOWN_UNITS = 40
-"""Speakers or sessions of a side that are named; ``certificate.json`` has all."""
+"""Number of speakers or sessions of a side that are named; ``certificate.json`` has all."""
 
 LISTED = 20
-"""Ids that are listed before the rest is counted."""
+"""Number of ids that are listed before the rest is counted."""
 
 STATUS = {
     "declared": "declared; not on this corpus",
@@ -45,7 +45,7 @@ STATUS = {
 
 
 def certificate_page(certificate: Certificate) -> str:
-    """The certificate in Markdown: what was proved, on what, and how to check it."""
+    """The certificate in Markdown: what was proved, for which data, and how to check it."""
     return (
         templates()
         .get_template("certificate.md.j2")
@@ -63,11 +63,11 @@ class CertificateParts:
     """A certificate in words and tables.
 
     Attributes:
-        summary: what the checks came to.
-        protocol: which, in a sentence.
+        summary: the outcome of the checks.
+        protocol: the protocol, in a sentence.
         checks: every check with its outcome.
-        tables: by title, those that have rows.
-        dropped: ids that were left out as copies; empty where none was.
+        tables: the tables that have rows, by title.
+        dropped: ids that were left out as copies; empty if there were none.
     """
 
     summary: str
@@ -110,7 +110,7 @@ CHECKS: list[Column[LeakCheck]] = [
 
 
 def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[tuple[str, Table]]:
-    """All that a certificate holds, by title."""
+    """Everything that a certificate contains, as tables by title."""
     unit = certificate.unit
     side = ("Utterances", "Digest")
     yield (
@@ -167,7 +167,9 @@ def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[
 
 
 def _heard_before(certificate: Certificate) -> Iterator[tuple[str, Table]]:
-    """What was known before any fold: of teachers, of students that inherit, of audio."""
+    """What models were trained on before any fold: teachers, students that inherit, front ends,
+    audio.
+    """
     yield (
         "Teachers",
         text_table(
@@ -210,7 +212,7 @@ def _heard_before(certificate: Certificate) -> Iterator[tuple[str, Table]]:
 
 
 def _summary(certificate: Certificate, outer: int) -> str:
-    """What the checks came to, in a sentence or two."""
+    """The outcome of the checks, in one or two sentences."""
     unit = certificate.unit
     kinds = Counter(check.outcome.split(":")[0] for check in certificate.checks)
     outcomes = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
@@ -236,7 +238,9 @@ def _side(side: FoldSide) -> tuple[str, str, str]:
 
 
 def _fitted_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
-    """For each outer side, and for all inner sides of an outer fold: how many things, and which."""
+    """What was fitted for each outer side, and for all inner sides of an outer fold, with
+    numbers.
+    """
     sizes = {
         f"{fold.name}/{name}": side.utterances
         for fold in certificate.folds
@@ -257,7 +261,7 @@ def _fitted_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
 
 
 def _thing(record: FittedRecord, size: int | None) -> str:
-    """What was fitted; on how many utterances, where that is not the whole side."""
+    """What was fitted, and on how many utterances if not on the whole side."""
     if record.utterances == size:
         return record.what
     return f"{record.what} (on {record.utterances} utterances)"
@@ -276,7 +280,7 @@ def _front_end_row(front_end: FrontEndRecord) -> tuple[str, ...]:
 
 
 def _training(record: TeacherRecord | StudentRecord | FrontEndRecord) -> tuple[str, str]:
-    """What a model was trained on, and what that means here."""
+    """What a model was trained on, and what this means for the run."""
     said = ", ".join(record.trained_on)
     if not said:
         said = "nothing" if record.status == "declared" else "not declared"
@@ -285,7 +289,7 @@ def _training(record: TeacherRecord | StudentRecord | FrontEndRecord) -> tuple[s
 
 
 def _audio_rows(certificate: Certificate) -> list[tuple[str, str, str]]:
-    """One row, or none where students were not pretrained."""
+    """One row; none if students were not pretrained."""
     audio = certificate.audio
     if audio is None:
         return []
@@ -303,7 +307,9 @@ def _canary_row(result: CanaryResult) -> tuple[str, ...]:
 
 
 def _reading_rows(certificate: Certificate) -> list[tuple[str, str, str, str]]:
-    """For each method: in how many folds, for how many seeds, how often in all."""
+    """For each method: in how many folds, for how many seeds, and how often in all labels were
+    read.
+    """
     methods = dict.fromkeys(reading.method for reading in certificate.readings)
     return [
         (

@@ -26,7 +26,9 @@ def schema_text() -> str:
 
 
 def _plain(node: object) -> None:
-    """First lines of descriptions, every key required, expressions as ECMA 262 knows them."""
+    """Simplify a schema: first lines of descriptions, every key required, patterns in ECMA 262
+    syntax.
+    """
     if isinstance(node, list):
         for item in node:
             _plain(item)

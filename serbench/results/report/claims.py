@@ -1,4 +1,6 @@
-"""What others claim on the same corpus, beside what was measured and apart from it."""
+"""Published claims of others on the same corpus, next to the measured scores but separate from
+them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ SOURCE = (
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A figure in print, or one measured here; WA and UA in 0 … 1, None where not reported."""
+    """A claimed or measured result; WA and UA in 0 … 1, None if not reported."""
 
     method: str
     year: int | None
@@ -32,7 +34,7 @@ class Claim:
 
 
 def _score_text(score: float | Estimate) -> str:
-    """What is measured has an interval; what is claimed, two decimals."""
+    """A measured score with its interval, or a claimed one with two decimals."""
     return interval_text(score) if isinstance(score, Estimate) else f"{100 * score:.2f}"
 
 
@@ -51,7 +53,7 @@ COLUMNS: list[Column[Claim]] = [
 
 
 def claims_of(corpus: str, classes: int) -> tuple[Claim, ...]:
-    """Claims on a corpus of the registry with so many classes, as ``claims.csv`` has them."""
+    """Claims of ``claims.csv`` on a corpus of the registry with this number of classes."""
     text = (
         resources.files("serbench.results.report")
         .joinpath("claims.csv")
@@ -71,7 +73,7 @@ def claims_of(corpus: str, classes: int) -> tuple[Claim, ...]:
 
 
 def claims_table(results: Results) -> Table | None:
-    """Measured and claimed scores; None of a leaky run, or where nothing is claimed."""
+    """Measured and claimed scores; None for a leaky run, or if nothing is claimed."""
     compared = results.comparison
     claims = claims_of(str(results.dataset["name"]), len(compared.labels))
     if results.leaky or not claims:

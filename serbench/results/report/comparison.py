@@ -35,7 +35,9 @@ Columns = list[Column[MethodResult]]
 
 
 def stamped(table: Table, results: Results) -> Table:
-    """The table as it may leave the house: every row, its caption and its foot say what it is."""
+    """Add the marks that every table needs outside serbench: its rows, caption and notes say what
+    it is.
+    """
     return replace(
         table,
         caption=marked(results.protocol, table.caption),
@@ -46,10 +48,10 @@ def stamped(table: Table, results: Results) -> Table:
 
 
 DETAILS = ("Student", "Parameters", "UA over folds", "WA over folds")
-"""Columns of the comparison that a page shows in a table of their own."""
+"""Columns of the comparison that a page shows in a separate table."""
 
 DEVIATION = "±: standard deviation over"
-"""How the note on these begins."""
+"""Beginning of the note on these columns."""
 
 
 CHOICES = {
@@ -57,19 +59,19 @@ CHOICES = {
     "student": "Student", "parameters": "Parameters", "ua-folds": "UA over folds",
     "wa-folds": "WA over folds",
 }  # fmt: skip
-"""Names of the comparison's columns on the command line, and how their titles begin."""
+"""Names of the comparison's columns on the command line, and the beginnings of their titles."""
 
 COMPACT = ("ua", "delta", "p")
-"""Columns that fit a column of a paper, besides the method."""
+"""Columns that fit a column of a paper, in addition to the method."""
 
 
 def chosen_columns(table: Table, names: Sequence[str]) -> Table:
     """The comparison with the columns of these names after the method.
 
-    Columns that it lacks, as a leaky run's lacks all differences, are left out.
+    Columns that the table does not have are left out: that of a leaky run has no differences.
 
     Raises:
-        StoreError: an unknown name, or none.
+        StoreError: a name is unknown, or none is given.
     """
     known = f"choose of {', '.join(CHOICES)}, with commas between them"
     if unknown := [name for name in names if name not in CHOICES]:
@@ -105,7 +107,7 @@ def split_comparison(table: Table) -> tuple[Table, Table]:
 
 
 def shown_comparison(results: Results) -> Table:
-    """The comparison for a terminal, called by what was tested."""
+    """The comparison for a terminal, with a title that says what was tested."""
     compared = results.comparison
     title = (
         f"{results.dataset['name']}: {results.size}, {len(compared.speaker_counts)} speakers, "
@@ -124,7 +126,7 @@ def shown_comparison(results: Results) -> Table:
 def comparison_table(results: Results) -> Table:
     """Every method's pooled scores, their intervals, and its difference from the first.
 
-    Methods of a leaky run are listed and not compared.
+    Methods of a leaky run are listed but not compared.
     """
     compared, info = results.comparison, results.methods
     columns: Columns = [
@@ -153,7 +155,7 @@ def comparison_table(results: Results) -> Table:
 
 
 def _metric(metric: Metric) -> Columns:
-    """A score with its interval, and its mean over folds."""
+    """Columns of a score with its interval, and of its mean over folds."""
     title = TITLES[metric]
     return [
         Column(title, lambda each: each.pooled[metric], SCORE, key=metric, short=SHORT[metric]),
@@ -169,7 +171,7 @@ def _metric(metric: Metric) -> Columns:
 
 
 def difference_columns(title: str) -> Columns:
-    """The difference to the reference, how sure it is, and what that means."""
+    """Columns of the difference from the reference, its p value, and the verdict."""
     return [
         Column(title, lambda each: each.difference, DIFFERENCE, key="delta_ua"),
         Column("", tested(lambda test: test.p), P_VALUE, key="p"),
@@ -182,7 +184,7 @@ def difference_columns(title: str) -> Columns:
 
 
 def tested(read: Callable[[Significance], float]) -> Callable[[MethodResult], float | None]:
-    """What a test says of a method; None where none was made."""
+    """A function that reads a value of a method's tests; None if there was no test."""
 
     def value(each: MethodResult) -> float | None:
         found = each.difference.significance if each.difference else None
@@ -192,12 +194,12 @@ def tested(read: Callable[[Significance], float]) -> Callable[[MethodResult], fl
 
 
 def verdict(each: MethodResult) -> str:
-    """Of a method; the reference has none."""
+    """The verdict on a method; the reference has none."""
     return each.difference.verdict if each.difference else "reference"
 
 
 def score_notes(results: Results) -> tuple[str, ...]:
-    """How intervals, spreads and verdicts came about."""
+    """How intervals, spreads and verdicts were computed."""
     compared = results.comparison
     count = len(compared.fold_counts)
     spread = (f"{DEVIATION} {count} outer folds.",) if count > 1 else ()
@@ -207,13 +209,13 @@ def score_notes(results: Results) -> tuple[str, ...]:
 
 
 def seeds_note(compared: Comparison) -> tuple[str, ...]:
-    """A word on seeds where there are several."""
+    """A note on seeds if there are several."""
     seeds = max(result.seeds for result in compared.methods)
     return (f"Each utterance counts once for each of {seeds} seeds.",) if seeds > 1 else ()
 
 
 def folds_table(results: Results) -> Table:
-    """UA of each method on each outer test fold, whose units are named."""
+    """UA of each method on each outer test fold; the units of each fold are named."""
     compared, units = results.comparison, test_units(results)
     columns: list[Column[int]] = [
         Column(
@@ -263,12 +265,12 @@ def fold_ua(result: MethodResult, outer: int) -> float:
 
 
 def with_total(table: Table, *cells: str) -> Table:
-    """The table with a last row apart."""
+    """The table with a separate last row."""
     return replace(table, sections=(*table.sections, text_section([cells])))
 
 
 def speakers_table(results: Results) -> Table:
-    """UA of each method on each speaker: for whom a model fails."""
+    """UA of each method on each speaker, to see for whom a model fails."""
     compared = results.comparison
     columns: list[Column[str]] = [
         Column("Speaker", str),

@@ -1,4 +1,4 @@
-"""Which class is taken for which: a table and a figure for each method, and its worst confusion."""
+"""Confusions of classes: a table and a figure for each method, and its most frequent confusion."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def confusion_table(result: MethodResult, labels: tuple[str, ...], slug: str) ->
 
 
 def recall(result: MethodResult, true: int) -> float | None:
-    """The share of a class that is recognised; None where there is nothing of it."""
+    """The share of a class that is recognised; None if it has no utterances."""
     counts = result.confusion[true]
     return float(counts[true] / counts.sum()) if counts.sum() else None
 
@@ -63,7 +63,9 @@ def confusion_figure(result: MethodResult, results: Results) -> Figure:
 
 
 def worst_confusion(result: MethodResult, labels: tuple[str, ...]) -> str:
-    """The largest share of a class that is taken for one other class, in words."""
+    """The most frequent confusion, as the share of a class that is predicted as one other class,
+    in words.
+    """
     counts = result.confusion.astype(np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     np.fill_diagonal(shares, 0)

@@ -1,4 +1,4 @@
-"""UA of every student against what it computes, and against its parameters."""
+"""UA of every student against its operations, and against its parameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COSTS: tuple[tuple[str, str, Cost], ...] = (
 
 
 def costs_figure(results: Results) -> Figure | None:
-    """None of a leaky run, and where all students cost the same or were not counted."""
+    """The figure; None for a leaky run, or if all students cost the same or were not counted."""
     compared, info = results.comparison, results.methods
     counted = [each for each in compared.students if info[each.method].flops]
     if results.leaky or len({info[each.method].flops for each in counted}) < 2:

@@ -14,11 +14,11 @@ from serbench.results.report.scores import p_equals
 from serbench.results.table.formats import percent
 
 NAMED = 5
-"""Methods that a title names."""
+"""Number of methods that a title names."""
 
 
 def page_title(results: Results) -> str:
-    """Corpus and methods."""
+    """The title of a page: corpus and methods."""
     names = [display_name(each.method) for each in results.comparison.students]
     if len(names) > NAMED:
         return f"{results.dataset['name']}: {names[0]} and {len(names) - 1} other methods"
@@ -26,7 +26,7 @@ def page_title(results: Results) -> str:
 
 
 def headline(results: Results) -> str:
-    """The finding in a sentence. Empty of a leaky run: it has no winner."""
+    """The finding in a sentence; empty for a leaky run, which has no best method."""
     compared = results.comparison
     students = compared.students
     if results.leaky or not students:
@@ -57,8 +57,8 @@ def headline(results: Results) -> str:
 
 
 def findings(results: Results) -> list[str]:
-    """A sentence for each method, teachers last; of a leaky run, what broke it. Then one for each
-    test set after the first.
+    """A sentence for each method, teachers last; for a leaky run, how its protocol is broken. Then
+    a sentence for each test set after the first.
     """
     compared = results.comparison
     methods = [_finding(results, each) for each in (*compared.students, *compared.teachers)]
@@ -99,13 +99,15 @@ def _scored(result: MethodResult) -> str:
 
 
 def _listed(results: Sequence[MethodResult], word: str = "and") -> str:
-    """Names with their UA; the best first."""
+    """Names with their UA, the best first."""
     ordered = sorted(results, key=_ua, reverse=True)
     return joined([_scored(each) for each in ordered], word)
 
 
 def _teachers(results: Sequence[MethodResult]) -> str:
-    """For instance ``; teacher 70.3 %``; of several teachers, the best one."""
+    """The teachers' UA, for instance ``; teacher 70.3 %``; for several teachers, that of the best
+    one.
+    """
     if not results:
         return ""
     best = max(results, key=_ua)

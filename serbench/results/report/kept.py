@@ -1,5 +1,5 @@
-"""The comparison as ``serbench show`` prints it, kept beside the report: to print it again takes
-neither pandas nor a draw.
+"""The comparison as ``serbench show`` prints it, kept next to the report, so that printing it again
+needs neither pandas nor new draws.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ FILE = "tables/comparison.json"
 
 @dataclass(frozen=True, slots=True)
 class KeptTable:
-    """A table of a run, and what it was computed from and by.
+    """A table of a run, with the files and the code that it was computed from.
 
     Attributes:
-        serbench: the version.
+        serbench: the version of serbench.
         made_from: see ``files_digest``.
-        code: see ``code_digest``: other code may word or arrange the tables in another way.
-        alarm: what stands over the table, see ``console_table``.
+        code: see ``code_digest``; other code may word or arrange the tables differently.
+        alarm: the text above the table, see ``console_table``.
     """
 
     serbench: str
@@ -40,9 +40,9 @@ def kept_text(folder: Path, table: Table, alarm: str) -> str:
     """The file's text.
 
     Args:
-        folder: of the only run that the table is about.
-        table: as it is printed; its records are left out.
-        alarm: what stands over it.
+        folder: folder of the only run that the table is about.
+        table: the printed table; its records are left out.
+        alarm: the text above it.
     """
     plain = replace(table, records=())
     kept = KeptTable(serbench.__version__, files_digest(folder), code_digest(), alarm, plain)
@@ -50,8 +50,8 @@ def kept_text(folder: Path, table: Table, alarm: str) -> str:
 
 
 def kept_table(folder: Path) -> KeptTable | None:
-    """The run's table; None where it must be computed: there is none, it is damaged, another
-    version wrote it, or the run's files are not those that it was computed from.
+    """The run's table; None if it must be computed. This is so if there is none, it is damaged,
+    another version wrote it, or the run's files are not those that it was computed from.
     """
     try:
         kept = _read(folder)
@@ -62,7 +62,9 @@ def kept_table(folder: Path) -> KeptTable | None:
 
 
 def written_by_this_code(folder: Path) -> bool:
-    """Whether this very code wrote the run's tables, so that their words must be the same too."""
+    """Whether exactly this code wrote the run's tables, so that their words must be the same
+    too.
+    """
     try:
         return _read(folder).code == code_digest()
     except (OSError, ValidationError):
@@ -73,7 +75,7 @@ def _read(folder: Path) -> KeptTable:
     """
     Raises:
         OSError: the file cannot be read.
-        ValidationError: it is damaged, or older than one of its fields.
+        ValidationError: the file is damaged, or from a version that did not have all fields.
     """
     return TypeAdapter(KeptTable).validate_json((folder / FILE).read_bytes())
 
@@ -89,7 +91,7 @@ def code_digest() -> str:
 
 
 def files_digest(folder: Path) -> str:
-    """sha256 of the names and contents of the files that a run's comparison is computed from."""
+    """sha256 of the names and contents of the files from which a run's comparison is computed."""
     whole = hashlib.sha256()
     names = ("plan.json", "certificate.json", "predictions.parquet")
     for path in (*(folder / name for name in names), *sorted((folder / "fits").glob("*.json"))):

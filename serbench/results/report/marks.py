@@ -1,5 +1,5 @@
-"""What must stand on every output of a run: a broken protocol, teachers that are not clean,
-students that inherit, a corpus that is not whole, or made of others.
+"""Marks and warnings that every output of a run must have: a broken protocol, teachers that are not
+clean, students that inherit, a corpus that is not complete or that was made from others.
 """
 
 from __future__ import annotations
@@ -27,24 +27,26 @@ LEAKS: Mapping[ProtocolName, str] = {
 
 
 SHOWN = 6
-"""What a corpus lacks, before the rest is only counted; the certificate has the rest."""
+"""Number of missing parts of a corpus that are named before the rest is counted; the certificate
+has all.
+"""
 
 
 def mark(protocol: ProtocolName) -> str:
-    """What titles and captions of a leaky run begin with; empty for a proper one."""
+    """Beginning of titles and captions of a leaky run; empty for a proper one."""
     if protocol == PROPER:
         return ""
     return f"LEAKY PROTOCOL {protocol}: broken on purpose, not for comparison"
 
 
 def marked(protocol: ProtocolName, title: str) -> str:
-    """``title``, behind the mark of a leaky run."""
+    """``title`` after the mark of a leaky run."""
     return f"{mark(protocol)}. {title}" if mark(protocol) else title
 
 
 def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
-    """A sentence for all that ``Certificate.warnings`` holds, for dropped copies, and for how a
-    corpus was made of others, each once.
+    """A sentence, each only once, for everything in ``Certificate.warnings``, for dropped copies,
+    and for the way in which a corpus was made from others.
 
     Teachers whose training data are not all public are named too: an overlap cannot be excluded.
     """
@@ -74,10 +76,10 @@ def warning_lines(certificates: Iterable[Certificate]) -> tuple[str, ...]:
 
 
 def start_lines(plans: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """Which methods were pretrained without labels, and which could have been, and were not.
+    """Say which methods were pretrained without labels, and which could have been but were not.
 
     Args:
-        plans: of methods, by what tables call them.
+        plans: plans of methods, by their names in tables.
     """
     objectives = {
         name: plan.get("settings", {}).get("pretrain", {}).get("objective")
@@ -123,7 +125,7 @@ def _dropped(certificate: Certificate) -> tuple[str, ...]:
 
 
 def _student(record: StudentRecord, corpus: str) -> str:
-    """Always said: a student that inherits is pretrained."""
+    """A sentence that is always shown: a student that inherits is pretrained."""
     name = record.student[:1].upper() + record.student[1:]
     on = f"; trained on {', '.join(record.trained_on)}" if record.trained_on else ""
     said = f"{name} starts from weights of {record.model} (licence {record.licence}{on})."
@@ -131,7 +133,7 @@ def _student(record: StudentRecord, corpus: str) -> str:
 
 
 def _front_end(record: FrontEndRecord, corpus: str) -> str:
-    """Always said, as of a student that inherits."""
+    """A sentence that is always shown, as for a student that inherits."""
     name = record.front_end[:1].upper() + record.front_end[1:]
     on = f"; trained on {', '.join(record.trained_on)}" if record.trained_on else ""
     said = f"{name} runs {record.model} (licence {record.licence}{on})."
@@ -143,7 +145,7 @@ def _teacher(record: TeacherRecord, corpus: str) -> str:
 
 
 def _doubt(record: TeacherRecord | StudentRecord | FrontEndRecord, name: str, corpus: str) -> str:
-    """What is to be said of a model that is not clean; empty for one that is."""
+    """The warning about a model that is not clean; empty for a clean one."""
     if record.status == "overlap":
         return f"{name} was trained on recordings of {corpus} ({', '.join(record.shared)})."
     if record.status == "undeclared":

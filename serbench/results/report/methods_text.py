@@ -1,4 +1,4 @@
-"""How a run was done, as a paragraph for a paper: made from its plan, and nothing else."""
+"""A paragraph for a paper on how a run was done, made from its plan only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOFTWARE = ("torch", "numpy", "scikit-learn", "scipy")
 
 
 def methods_text(results: Results) -> str:
-    """Corpus, folds, inner search, training, statistics, software."""
+    """Write about corpus, folds, inner search, training, statistics and software."""
     return " ".join(
         sentence
         for part in (_corpus, _protocol, _search, _training, _statistics, _software)

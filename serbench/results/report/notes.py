@@ -1,4 +1,4 @@
-"""What stands under tables about intervals and tests, in one wording for all."""
+"""Notes under tables about intervals and tests, with the same wording everywhere."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from serbench.results.compare.records import ALPHA, FoldDesign, Question
 from serbench.results.report.results import Results
 
 FEW_SPEAKERS = 6
-"""With fewer, simulated intervals of 95 % hold the truth less than 9 times in 10."""
+"""With fewer speakers, simulated 95 % intervals contain the true value less than 9 times in 10."""
 
 ASKED: dict[Question, str] = {
     "method": "for methods trained again on other speakers",
     "models": "for these trained models on unseen speakers",
 }
-"""What a p or an interval is about, in words."""
+"""The question that a p or an interval answers, in words."""
 
 FEW_FOLDS = 4
-"""With fewer, a difference must be 7 times its standard error or more to be significant."""
+"""With fewer folds, a difference must be 7 times its standard error or more to be significant."""
 
 UNCORRECTED = "Δ: percentage points, over the same draws; not corrected for several comparisons."
-"""Where only intervals are taken."""
+"""The note if only intervals are computed."""
 
 SMALLER = 0.9
-"""More folds are offered where differences of this part of today's would be significant."""
+"""The note suggests more folds if they would make differences of this part of today's size
+significant.
+"""
 
 
 def interval_note(repeats: int, speakers: int) -> str:
-    """How intervals came about."""
+    """How intervals were computed."""
     few = "; with so few, too narrow" if speakers < FEW_SPEAKERS else ""
     return (
         f"[…]: 95 % interval from {repeats} bootstrap draws of the {speakers} test speakers{few}, "
@@ -37,7 +39,8 @@ def interval_note(repeats: int, speakers: int) -> str:
 def difference_note(
     metric: str, comparisons: int, speakers: int, design: FoldDesign | None = None
 ) -> str:
-    """What differences of ``metric``, p and verdicts answer, so many being corrected together.
+    """Say which question differences of ``metric``, p and verdicts answer, and how many were
+    corrected together.
 
     Without a ``design``, the same trained models were run in several ways.
     """
@@ -63,7 +66,7 @@ def difference_note(
 
 
 def folds_note(results: Results) -> str:
-    """How little few folds show, and what more could; empty where nothing is to be said."""
+    """How little a few folds show, and how to get more; empty if there is nothing to say."""
     design, unit = results.comparison.design, results.runs[0].certificate.unit
     units = len({name for fold in results.outer for name in fold["test_units"]})
     if design.question != "method":
@@ -82,7 +85,7 @@ def folds_note(results: Results) -> str:
 
 
 def compared_notes(results: Results) -> tuple[str, ...]:
-    """What stands under a comparison."""
+    """The notes under a comparison."""
     compared = results.comparison
     speakers, others = len(compared.speaker_counts), len(compared.methods) - 1
     notes = [interval_note(compared.repeats, speakers)]

@@ -1,4 +1,4 @@
-"""A suite's published figures beside the measured ones: in columns of their own, never mixed."""
+"""A suite's published results next to the measured ones: in columns of their own, never mixed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ R = TypeVar("R")
 V = TypeVar("V")
 
 NAME = "published"
-"""The stem of the files."""
+"""The stem of the files' names."""
 
 PRINTED = number(".2f", 100.0)
-"""A figure in print has two decimals."""
+"""Format of a published number, with two decimals."""
 
 LESS: Format[tuple[float, Metric]] = Format(
     text=lambda found: signed(found[0]),
@@ -32,7 +32,7 @@ LESS: Format[tuple[float, Metric]] = Format(
     numbers=lambda found: found,
     suffixes=("", "_of"),
 )
-"""Measured less published; of WA this is said."""
+"""Measured minus published; for a difference of WA the metric is named."""
 
 APART = (
     "Published figures are quoted from print and were not checked here. Measured ones are this "
@@ -43,13 +43,13 @@ APART = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A published figure of a method, or none, beside what was measured of it.
+    """A published result of a method, or none, next to the measured one.
 
     Attributes:
-        method: as tables call it.
-        claim: what was published; None: nothing on this dataset.
-        result: what was measured; None: the method was not run.
-        why: why it was not.
+        method: its name in tables.
+        claim: the published claim; None: nothing was published on this dataset.
+        result: the measured result; None: the method was not run.
+        why: why the method was not run.
     """
 
     method: str
@@ -59,7 +59,7 @@ class Line:
 
     @property
     def difference(self) -> tuple[float, Metric] | None:
-        """Measured less published, in 0 … 1, and of which score: UA where both have it."""
+        """Measured minus published, in 0 … 1, and the metric: UA if it was published, else WA."""
         if self.claim is None or self.result is None:
             return None
         ua = self.claim.ua
@@ -68,7 +68,7 @@ class Line:
 
 
 def published_table(results: Results) -> Table | None:
-    """The table; None of runs that are of no suite, and of a leaky one."""
+    """The table; None for runs that belong to no suite, and for a leaky one."""
     suite = suite_of(results)
     if suite is None or results.leaky:
         return None
@@ -102,12 +102,12 @@ def published_table(results: Results) -> Table | None:
 
 
 def suite_of(results: Results) -> Mapping[str, Any] | None:
-    """What the first run that is of a suite says of it."""
+    """The suite's entry in the plan of the first run that belongs to one."""
     return next((run.plan["suite"] for run in results.runs if "suite" in run.plan), None)
 
 
 def claims_in(suite: Mapping[str, Any]) -> dict[str, list[ClaimSpec]]:
-    """A stored suite's claims by method, as the registry names it."""
+    """A stored suite's claims by method, with the registry's names of methods."""
     claims = [ClaimSpec.model_validate({**each, "leaks": tuple(each["leaks"])})
               for each in suite["claims"]]  # fmt: skip
     claims.sort(key=lambda claim: claim.method)
@@ -115,14 +115,14 @@ def claims_in(suite: Mapping[str, Any]) -> dict[str, list[ClaimSpec]]:
 
 
 def leak_note(claims: Iterable[ClaimSpec]) -> tuple[str, ...]:
-    """What the letters mean that these claims have."""
+    """A note on the meaning of the letters for leaks that these claims have."""
     used = {letter for claim in claims for leak in claim.leaks for letter in leak}
     told = [f"{letter}: {text}" for letter, text in LEAK_LETTERS.items() if letter in used]
     return (f"Leaks of the published protocols: {'; '.join(told)}.",) if told else ()
 
 
 def leaks_text(claim: ClaimSpec) -> str:
-    """For instance ``R, E, B?``."""
+    """The letters of a claim's leaks, for instance ``R, E, B?``."""
     return ", ".join(claim.leaks) or "none seen"
 
 
@@ -132,13 +132,13 @@ def _lines(suite: Mapping[str, Any], results: Results) -> Iterator[Line]:
     for name in suite["methods"]:
         shown = results.shown(name)
         result, why = measured.get(shown), suite["left_out"].get(name, "")
-        # Of what was neither published nor measured only the notes speak.
+        # Methods that were neither published nor measured are only in the notes.
         for claim in claims.get(name, [None] if result else []):
             yield Line(shown, claim, result, why)
 
 
 def published_columns(claim_of: Callable[[R], ClaimSpec | None]) -> list[Column[R]]:
-    """What was published, where, how it came about, and what leaks in that.
+    """Columns of what was published, where, how it was obtained, and what leaks in it.
 
     Args:
         claim_of: the claim of a row; None: nothing was published.

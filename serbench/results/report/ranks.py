@@ -1,4 +1,6 @@
-"""Methods over several corpora: which are ranked, which are left out, and what is doubtful."""
+"""Ranks of methods over several corpora: which are ranked, which are left out, and what is
+doubtful.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,14 @@ from serbench.results.report.settings import ABOUT, flatten
 from serbench.running.store.run import RunStore
 
 SHOWN = 4
-"""Settings that a warning lists before it counts the rest."""
+"""Number of settings that a warning lists before it counts the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A method that is not ranked, and why; ``method`` as the table of its corpus calls it."""
+    """A method that is not ranked, and the reason; ``method`` is its name in the table of its
+    corpus.
+    """
 
     method: str
     reason: str
@@ -37,14 +41,14 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class CorpusScores:
-    """What one corpus, with one set of folds, brings to the ranks.
+    """The scores of one corpus, with one set of folds, that are ranked.
 
     Attributes:
-        whole: the corpus; of a subset, the one that it is a part of.
-        digest: of its recordings.
-        contenders: by the name that their plans give them: a name may be in several runs.
-        certificates: digests.
-        warnings: of its runs.
+        whole: name of the corpus; for a subset, that of the corpus that it is a part of.
+        digest: digest of its recordings.
+        contenders: trained methods by their names in the plans; a name may be in several runs.
+        certificates: digests of its runs' certificates.
+        warnings: warnings of its runs.
     """
 
     corpus: str
@@ -61,11 +65,11 @@ class CorpusScores:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Several corpora, and what of them can be ranked.
+    """Several corpora, and the ranks of their methods.
 
     Attributes:
-        corpora: by name.
-        ranks: of the methods that every corpus has once; None where fewer than two are.
+        corpora: the corpora by name.
+        ranks: ranks of the methods that every corpus has once; None if there are fewer than two.
         left_out: the other trained methods.
         warnings: what makes the ranks doubtful, one line each.
     """
@@ -77,7 +81,7 @@ class Ranking:
 
     @property
     def certificates(self) -> tuple[str, ...]:
-        """Digest of every run's certificate."""
+        """Digests of all runs' certificates."""
         return tuple(each for own in self.corpora.values() for each in own.certificates)
 
 
@@ -85,7 +89,7 @@ def rank_corpora(found: Sequence[CorpusScores]) -> Ranking:
     """Rank methods by pooled UA over corpora.
 
     Raises:
-        StoreError: fewer than two corpora, or two are the same.
+        StoreError: there are fewer than two corpora, or two are the same.
     """
     _check_distinct(found)
     corpora = {scores.corpus: scores for scores in found}
@@ -105,7 +109,7 @@ def rank_corpora(found: Sequence[CorpusScores]) -> Ranking:
 def _check_distinct(found: Sequence[CorpusScores]) -> None:
     """
     Raises:
-        StoreError: as ``rank_corpora``.
+        StoreError: see ``rank_corpora``.
     """
     first: dict[tuple[str, str], str] = {}
     for scores in found:
@@ -130,7 +134,7 @@ def _left_out(name: str, found: Sequence[CorpusScores]) -> LeftOut:
 
 
 def _settings_that_differ(name: str, found: Sequence[CorpusScores]) -> Iterator[str]:
-    """A line for each corpus on which a method was not trained as on the first."""
+    """A line for each corpus on which a method was trained differently than on the first."""
     first, *others = found
     settings = _trained(first.contenders[name][0])
     for other in others:
@@ -155,7 +159,8 @@ def rank_results(found: Sequence[Results]) -> Ranking:
     """Rank the trained methods of several corpora. A teacher's own head is not ranked.
 
     Raises:
-        StoreError: fewer than two corpora, one of them is leaky, or two are the same corpus.
+        StoreError: there are fewer than two corpora, one of them is leaky, or two are the same
+            corpus.
     """
     if leaky := [results.runs[0] for results in found if results.leaky]:
         named = ", ".join(f"{run.name} (protocol {run.certificate.protocol})" for run in leaky)
@@ -185,10 +190,11 @@ def whole_corpus(dataset: Mapping[str, Any]) -> str:
 
 
 def span_corpora(folders: Sequence[Path]) -> bool:
-    """Whether runs are of more than one corpus, by name, so that only ranks can join them.
+    """Whether runs are of more than one corpus, by name, so that they can only be compared by
+    ranks.
 
     Raises:
-        StoreError: a folder holds no run, or its plan is damaged.
+        StoreError: a folder has no run, or its plan is damaged.
     """
     return len(by_corpus(folders)) > 1
 
@@ -197,7 +203,7 @@ def by_corpus(folders: Sequence[Path]) -> dict[str, list[Path]]:
     """Run folders by the corpus's name.
 
     Raises:
-        StoreError: a folder holds no run, or its plan is damaged.
+        StoreError: a folder has no run, or its plan is damaged.
     """
     grouped: dict[str, list[Path]] = {}
     for folder in folders:

@@ -1,4 +1,4 @@
-"""Ranks over corpora as a table and a diagram, in files and at a terminal."""
+"""Shows ranks over corpora as a table and a diagram, in files and on a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from serbench.results.templating import escape_markdown
 from serbench.settings import PROPER
 
 NAME = "ranks"
-"""The stem of the files."""
+"""The stem of the files' names."""
 
 
 def ranks_table(ranking: Ranking) -> Table:
@@ -62,7 +62,7 @@ def ranks_table(ranking: Ranking) -> Table:
 
 
 def ranked(ranking: Ranking) -> Ranks:
-    """The ranks, which must be there.
+    """The ranks of a ranking that must have them.
 
     Raises:
         StoreError: fewer than two methods can be ranked; the message says why.
@@ -77,14 +77,14 @@ def ranked(ranking: Ranking) -> Ranks:
 
 
 def _left_out(ranking: Ranking, left: LeftOut) -> tuple[str, ...]:
-    """UA of a method that is not ranked, where it was run."""
+    """UA of a method that is not ranked, on each corpus on which it was run."""
     found = (each.ua(left.method) for each in ranking.corpora.values())
     cells = (" / ".join(map(percent, own)) or NOTHING for own in found)
     return (left.method, *cells, NOTHING, NOTHING)
 
 
 def notes(ranking: Ranking, ranks: Ranks) -> tuple[str, ...]:
-    """What was tested, what came of it, and who is left out."""
+    """What was tested, with which result, and which methods are left out."""
     return (
         "Rank 1 is the best; every corpus counts once. Students only. Methods that share a letter "
         "do not differ significantly. p: for the methods on other corpora.",
@@ -95,7 +95,7 @@ def notes(ranking: Ranking, ranks: Ranks) -> tuple[str, ...]:
 
 
 def _left_out_note(ranking: Ranking) -> tuple[str, ...]:
-    """Who is left out, those with the same reason together."""
+    """Which methods are left out; those with the same reason are named together."""
     by_reason: dict[str, list[str]] = {}
     for left in ranking.left_out:
         by_reason.setdefault(left.reason, []).append(left.method)
@@ -155,7 +155,9 @@ def _records(ranking: Ranking, ranks: Ranks) -> list[Record]:
 
 
 def ranks_figure(ranks: Ranks) -> Figure:
-    """The critical-difference diagram, rank 1 on the left; in words for a screen reader."""
+    """The critical-difference diagram, rank 1 on the left, with a description for screen
+    readers.
+    """
     places = {method: place for place, method in enumerate(ranks.methods)}
     said = ", ".join(
         f"{method} {rank:.2f}"
@@ -190,7 +192,7 @@ def write_ranked_report(folders: Sequence[Path], output: Path) -> tuple[Path, Ta
         The path of ``ranks.md``, and the table.
 
     Raises:
-        StoreError: as ``load_ranking``; fewer than two methods can be ranked; ``output`` is the
+        StoreError: see ``load_ranking``; fewer than two methods can be ranked; ``output`` is the
             folder of a run, or cannot be written.
     """
     check_output(output, ())

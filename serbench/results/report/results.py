@@ -1,4 +1,4 @@
-"""What a report is made from: one stored run, or several that can stand in one table."""
+"""The results from which a report is made: one stored run, or several that can share one table."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from serbench.settings import ProtocolName
 
 @dataclass(frozen=True, slots=True)
 class MethodInfo:
-    """What a table says of a method besides its scores.
+    """What a table shows of a method besides its scores.
 
     Attributes:
-        folder: of the run that it is from.
-        parameters: trained in the outer refits, the range over folds; None for a teacher.
-        flops: of a refitted student on 3 s of audio, the most over folds; None for a teacher, and
-            of runs of older versions, which did not count.
+        folder: folder of its run.
+        parameters: number of parameters trained in the outer refits, smallest and largest over
+            folds; None for a teacher.
+        flops: operations of a refitted student on 3 s of audio, the most over folds; None for a
+            teacher, and for runs of older versions, which did not count them.
         fit_s: time of all its fits, inner ones included, in seconds; None for a teacher.
         plan: its entry in the plan; empty for a teacher.
     """
@@ -42,14 +43,14 @@ class MethodInfo:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Runs over the same corpus and folds, compared.
+    """The compared results of runs over the same corpus and folds.
 
     Attributes:
-        predictions: those behind the comparison, with the ``certificate`` they are under. If the
-            corpus's split has several test sets, they and the comparison are of the first.
-        every_prediction: those of all test sets, which the column ``test_set`` names if there are
-            several.
-        test_sets: the methods on each test set, where there are several; the first is the one of
+        predictions: predictions on which the comparison is based, with their ``certificate``. If
+            the corpus's split has several test sets, they and the comparison are of the first.
+        every_prediction: predictions for all test sets, which the column ``test_set`` names if
+            there are several.
+        test_sets: comparisons of the methods on each test set, if there are several; the first is
             ``comparison``.
     """
 
@@ -61,7 +62,7 @@ class Results:
     test_sets: Mapping[str, Comparison] = field(default_factory=dict)
 
     def shown(self, method: str) -> str:
-        """What tables call a method of the only run, or of the first that has it."""
+        """The name in tables of a method of the only run, or of the first run that has it."""
         names = (n for n, info in self.methods.items() if info.plan.get("name") == method)
         return next(names, method)
 
@@ -72,12 +73,12 @@ class Results:
 
     @property
     def tested(self) -> int:
-        """How many utterances are tested; fewer than the dataset has where some only train."""
+        """Number of tested utterances; smaller than the dataset if some are only for training."""
         return sum(self.comparison.fold_counts.values())
 
     @property
     def size(self) -> str:
-        """``535 utterances``, or ``200 test utterances`` where others only train."""
+        """``535 utterances``, or ``200 test utterances`` if others are only for training."""
         if self.test_sets:
             return f"{self.tested} utterances of test set “{next(iter(self.test_sets))}”"
         more = self.tested < self.dataset["utterances"]
@@ -95,7 +96,7 @@ class Results:
 
     @property
     def protocol(self) -> ProtocolName:
-        """The protocol, the same in all runs: a leaky run stands alone."""
+        """The protocol, the same in all runs: a leaky run is never combined with others."""
         return self.runs[0].certificate.protocol
 
     @property
@@ -105,7 +106,7 @@ class Results:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What must stand under every table, one line each."""
+        """Warnings that every table must have, one line each."""
         plans = {name: info.plan for name, info in self.methods.items() if info.plan}
         return (*warning_lines(run.certificate for run in self.runs), *start_lines(plans))
 
@@ -113,15 +114,15 @@ class Results:
 def load_results(folders: Sequence[Path], *, marked: bool = True) -> Results:
     """Read runs and compare their methods, the first method of the first run being the reference.
 
-    Methods of a leaky run are scored and not compared.
+    Methods of a leaky run are scored but not compared.
 
     Args:
-        folders: of the runs.
-        marked: whether reconstructions are called so, as tables call them.
+        folders: folders of the runs.
+        marked: whether names say that a method is a reconstruction, as in tables.
 
     Raises:
-        StoreError: as ``load_run``, the runs do not share corpus and folds, or one of several is
-            leaky.
+        StoreError: see ``load_run``; or the runs do not share corpus and folds, or one of several
+            is leaky.
     """
     runs = load_runs(folders)
     _check_proper(runs)
@@ -163,7 +164,7 @@ def load_results(folders: Sequence[Path], *, marked: bool = True) -> Results:
 def _together(
     runs: Sequence[StoredRun], named: Sequence[Mapping[str, str]], tables: Sequence[pd.DataFrame]
 ) -> pd.DataFrame:
-    """Predictions of several runs, under the common table's names of methods."""
+    """Predictions of several runs, with the methods' names in the common table."""
     parts = [
         rows.loc[rows["method"] == old].assign(method=new, certificate=run.certificate.digest)
         for run, names, rows in zip(runs, named, tables, strict=True)
@@ -189,7 +190,8 @@ def _check_proper(runs: Sequence[StoredRun]) -> None:
 def _check_comparable(runs: Sequence[StoredRun]) -> None:
     """
     Raises:
-        StoreError: two runs differ in corpus, labels or outer folds; the message says in which.
+        StoreError: two runs differ in corpus, labels or outer folds; the message says in which of
+            these.
     """
     first = runs[0]
     for run in runs[1:]:
@@ -218,9 +220,9 @@ def _method_names(run: StoredRun) -> tuple[str, ...]:
 
 
 def _distinct_names(runs: Sequence[StoredRun], *, marked: bool) -> tuple[dict[str, str], ...]:
-    """For each run its methods by the name they get in the common table.
+    """For each run the names of its methods in the common table.
 
-    A name that two runs share gets the run's name behind it; a teacher whose predictions are the
+    A name that two runs share is followed by the run's name; a teacher whose predictions are the
     same in both is listed once.
     """
     taken = [_method_names(run) for run in runs]
@@ -242,7 +244,7 @@ def _distinct_names(runs: Sequence[StoredRun], *, marked: bool) -> tuple[dict[st
 
 
 def shown_in(run: StoredRun, method: str) -> str:
-    """A method's name as every table has it: a reconstruction says that it is one."""
+    """A method's name in every table: a reconstruction is named as one."""
     marked = any(
         each["name"] == method and each.get("reconstruction", False) for each in run.plan["methods"]
     )

@@ -1,4 +1,4 @@
-"""Whether a stored text says what one that is made anew says."""
+"""Compares a stored text with a newly made one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from itertools import zip_longest
 from pathlib import Path
 
 TOLERANCE = 5.1e-7
-"""Numbers of a CSV may differ by that much: older versions wrote six decimals."""
+"""Allowed difference of numbers in a CSV: older versions wrote six decimals."""
 
 
 QUOTED = ("claims.csv",)
-"""Tables that hold what the package quotes, and nothing that a run determines alone."""
+"""Tables of values that the package quotes, which do not depend on the run alone."""
 
 
 def same_numbers(stored: Path, made: str) -> bool:
@@ -21,7 +21,7 @@ def same_numbers(stored: Path, made: str) -> bool:
 
     Args:
         stored: an existing file.
-        made: what it should say.
+        made: the text that it should have.
     """
     try:
         return _same_rows(stored.read_text(encoding="utf-8"), made, shared=True)
@@ -37,7 +37,7 @@ def same_content(stored: Path, made: str) -> bool:
 
     Args:
         stored: an existing file.
-        made: what it should say.
+        made: the text that it should have.
     """
     try:
         text = stored.read_text(encoding="utf-8")
@@ -51,14 +51,14 @@ def same_content(stored: Path, made: str) -> bool:
 
 
 class _Words(HTMLParser):
-    """The words of a page."""
+    """Collects the words of a page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.words: list[str] = []
 
     def handle_data(self, data: str) -> None:
-        """Collect them."""
+        """Collect the words of a text."""
         self.words += data.split()
 
 
@@ -69,7 +69,9 @@ def _words(text: str) -> list[str]:
 
 
 def _same_rows(text: str, made: str, *, shared: bool = False) -> bool:
-    """``shared``: columns that only one of both has do not count; there must be one in both."""
+    """Compare rows; if ``shared``, columns of only one side do not count, but one must be in
+    both.
+    """
     ours, theirs = (csv.DictReader(each.splitlines(), restval="") for each in (text, made))
     try:
         columns = [set(each.fieldnames or ()) for each in (ours, theirs)]

@@ -1,4 +1,4 @@
-"""UA of every method, and differences from the first, as figures of files and pages alike."""
+"""UA of every method, and differences from the first, as figures for files and pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def forest_row(
 
 
 def forest_panel(rows: list[ForestRow], axis: str, reference: ReferenceLine | None = None) -> Panel:
-    """Rows, and the same in words."""
+    """A panel of rows, with a description in words."""
     said = "; ".join(f"{row.label} {row.said}" for row in rows)
     return Panel(Forest(tuple(rows), Axis(axis), reference), description=f"{said}.")
 
@@ -69,7 +69,7 @@ def scores_figure(results: Results) -> Figure:
 
 
 def differences_figure(results: Results) -> Figure | None:
-    """What each method's UA is above the first one's; None where nothing is compared."""
+    """The difference of each method's UA from the first one's; None if nothing is compared."""
     compared, styles = results.comparison, method_styles(results)
     reference = display_name(compared.reference)
     rows = [
@@ -104,6 +104,6 @@ def _said(found: Difference) -> str:
 
 
 def p_equals(p: float) -> str:
-    """For instance ``p = 0.031``, ``p < 0.001``."""
+    """Text of a p, for instance ``p = 0.031``, ``p < 0.001``."""
     text = p_value(p)
     return f"p {text}" if text.startswith("<") else f"p = {text}"

@@ -1,4 +1,4 @@
-"""What inner searches tried, for the page of a certificate."""
+"""The configurations that inner searches tried, for the page of a certificate."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from serbench.results.table.formats import percent
 from serbench.results.table.table import Table
 
 SHOWN = 6
-"""Values of a setting before the rest is counted."""
+"""Number of values of a setting that are shown before the rest is counted."""
 
 
 def search_tables(certificate: Certificate) -> Iterator[tuple[str, Table]]:
-    """The searches that tried a part of a grid, by title; none for whole grids."""
+    """The searches that tried a part of a grid, by title; none for complete grids."""
     if not certificate.searches:
         return
     yield "Searches", text_table(

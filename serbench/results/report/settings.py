@@ -65,7 +65,7 @@ def settings_table(results: Results) -> Table:
 
 
 def chosen_table(results: Results) -> Table | None:
-    """What the inner search chose for each outer fold; None where nothing was searched."""
+    """The choices of the inner search for each outer fold; None if nothing was searched."""
     refits = [
         (info.name, fit)
         for info in results.methods.values()
@@ -97,7 +97,7 @@ def chosen_table(results: Results) -> Table | None:
 def _settings(info: MethodInfo) -> dict[str, str]:
     found = {entry: info.plan[entry] for entry in ABOUT if entry in info.plan}
     nested = found.pop("settings", {})
-    if not found.get("pretrained"):  # these were not in force
+    if not found.get("pretrained"):  # these settings had no effect
         nested = {name: values for name, values in nested.items() if name != "pretrain"}
     return dict(flatten(found)) | dict(flatten(nested))
 
@@ -126,7 +126,7 @@ def protocol_line(results: Results) -> str:
 
 
 def duration(seconds: float) -> str:
-    """For instance ``1 h 02 min``, ``3 min 05 s``, ``4.2 s``."""
+    """A duration in words, for instance ``1 h 02 min``, ``3 min 05 s``, ``4.2 s``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     if round(seconds) < 3600:
@@ -135,7 +135,7 @@ def duration(seconds: float) -> str:
 
 
 def timing_lines(results: Results, run: StoredRun) -> list[tuple[str, str]]:
-    """Where a run's time went: what this run spent itself, then what each method's fits took."""
+    """Times of a run: first what this run itself needed, then what each method's fits needed."""
     timing = run.timing
     titles = {
         "wall_s": "Wall time",
@@ -168,7 +168,7 @@ def timing_lines(results: Results, run: StoredRun) -> list[tuple[str, str]]:
 
 
 def plan_lines(run: StoredRun) -> list[tuple[str, str]]:
-    """What of the plan no other table shows, as dotted names and values."""
+    """Entries of the plan that no other table shows, as dotted names and values."""
     shown = {
         "digest",
         "serbench_version",

@@ -1,4 +1,4 @@
-"""How surely each method differs from the reference: every test that was made."""
+"""Significance of each method's difference from the reference: every test that was made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SPEAKERS_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """A method, its difference and the tests of it."""
+    """A method with its difference and tests."""
 
     result: MethodResult
     difference: Difference
@@ -33,7 +33,7 @@ class Tested:
 
     @property
     def folds(self) -> FoldTest | None:
-        """None where a single fold cannot tell."""
+        """The test over folds; None if there is only one fold."""
         return self.found.folds
 
 
@@ -66,7 +66,7 @@ COLUMNS: list[Column[Tested]] = [
 
 
 def significance_table(results: Results) -> Table | None:
-    """Both tests of every method against the first; None where there is nothing to compare."""
+    """Both tests of every method against the first; None if there is nothing to compare."""
     compared = results.comparison
     tested = [
         Tested(each, each.difference, each.difference.significance)

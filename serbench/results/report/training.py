@@ -1,4 +1,5 @@
-"""Where training failed: one class for everything, chance, a loss that did not fall, odd folds.
+"""Finds failed training: one class for everything, chance level, a loss that did not fall, odd
+folds.
 
 Every rule has a fixed threshold, given in ``docs/howto-report.md``. The rules look at predictions
 and at the histories of fits, never at another method.
@@ -20,7 +21,7 @@ from serbench.results.table.formats import percent
 from serbench.running.store.finished import StoredRun
 
 ONE_CLASS = 0.95
-"""A model predicts one class if so large a share of its predictions are of it."""
+"""A model predicts only one class if at least this share of its predictions are of it."""
 
 AT_CHANCE = 1.25
 """UA is at chance up to this multiple of it: with five classes, up to 25 %."""
@@ -36,13 +37,13 @@ FAR, DEVIATIONS, LEAST_FOLDS = 0.20, 3.0, 4
 more than three of their standard deviations; from four folds on."""
 
 NAMED = 4
-"""Folds or classes that a line names."""
+"""Number of folds or classes that a line names."""
 
 
 def training_problems(results: Results) -> tuple[str, ...]:
-    """A line for each thing that went wrong in the training of a method; none: nothing was found.
+    """A line for each problem in the training of a method; empty: nothing was found.
 
-    A fold that one line explains is in no later line of the same method.
+    A fold that a line explains does not appear in later lines of the same method.
     """
     return tuple(
         line for result in results.comparison.methods for line in _of_method(results, result)
@@ -72,9 +73,9 @@ def _of_method(results: Results, result: MethodResult) -> Iterator[str]:
 
 
 def _one_class(rows: pd.DataFrame) -> dict[int, str]:
-    """Outer folds whose model says nearly always the same, in any seed, and what it says.
+    """Outer folds whose model nearly always predicts the same class, with any seed, and this class.
 
-    Not where nearly all test utterances are of that class.
+    Folds in which nearly all test utterances are of that class do not count.
     """
     found: dict[int, str] = {}
     for key, part in rows.groupby(["outer", "seed"]):
@@ -142,14 +143,18 @@ def _histories(run: StoredRun, method: object) -> list[Mapping[str, Any]]:
 
 
 def _fell(fit: Mapping[str, Any]) -> bool:
-    """Whether a fit's loss fell, where it can: over two epochs or more, from above 0."""
+    """Whether a fit's loss fell; also true if it cannot fall: with fewer than two epochs, or from
+    0.
+    """
     terms = (each["terms"] for each in fit["history"])
     losses = [float(each["total"]) for each in terms if "total" in each]
     return len(losses) < 2 or losses[0] <= 0 or losses[-1] < NOT_FALLEN * losses[0]
 
 
 def _in_folds(outers: Sequence[int] | Mapping[int, str], every: set[int]) -> str:
-    """For instance `` in fold 2, 3``; nothing where it is all of several."""
+    """For instance `` in fold 2, 3``; for all of several folds `` in every fold``, for an only
+    fold nothing.
+    """
     found = sorted(set(outers))
     if set(found) == every:
         return "" if len(every) == 1 else " in every fold"

@@ -1,4 +1,6 @@
-"""What the parts of a method are worth: where its student starts, and distillation from there."""
+"""The effect of the parts of a method on UA: the start of its student, and distillation from
+there.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,11 @@ from serbench.running.plan.names import ROW
 
 
 def worth(results: Results) -> list[str]:
-    """A sentence for each part that two methods of the report tell apart.
+    """A sentence for each part in which two methods of the report differ.
 
-    Labels alone from a start (pretrained, or inherited weights) against labels alone from
-    scratch; then what is distilled against labels alone from the same start. Each is a comparison
-    of its own. Rows of an ablation are compared in its table.
+    First, labels alone from a start (pretrained, or inherited weights) are compared with labels
+    alone from scratch. Then distillation is compared with labels alone from the same start. Each is
+    a separate comparison. Rows of an ablation are compared in its own table.
     """
     if results.leaky:
         return []
@@ -32,13 +34,13 @@ def worth(results: Results) -> list[str]:
 def _of_group(
     results: Results, group: Sequence[MethodInfo], scratch: Sequence[MethodInfo]
 ) -> Iterator[str]:
-    """Sentences about methods of one start."""
+    """Sentences about methods with the same start."""
     base = next((each for each in group if _labels_alone(each.plan)), None)
     if base is None:
         return
     fresh = [each for each in scratch if _labels_alone(each.plan)]
     alike = [each for each in fresh if each.student == base.student]
-    if not any("suite" in run.plan for run in results.runs):  # whose students differ in all
+    if not any("suite" in run.plan for run in results.runs):  # in a suite, all students differ
         alike = alike or fresh
     if _started(base.plan) and alike:
         yield (
@@ -56,7 +58,9 @@ def _of_group(
 
 
 def _difference(results: Results, one: MethodInfo, other: MethodInfo) -> str:
-    """For instance ``+1.2 points of UA [−0.4, 2.8], p = 0.12 uncorrected``."""
+    """The difference in words, for instance ``+1.2 points of UA [−0.4, 2.8], p = 0.12
+    uncorrected``.
+    """
     compared = comparison(
         results.predictions,
         results.comparison.labels,
@@ -77,13 +81,15 @@ def _bound(value: float) -> str:
 
 
 def _labels_alone(plan: Mapping[str, Any]) -> bool:
-    """Whether fits read nothing of a teacher; plans of older versions do not say what they read."""
+    """Whether fits read nothing from a teacher; plans of older versions do not record what they
+    read.
+    """
     needs = plan.get("needs")
     return plan.get("loss_plugin") == "ce" if needs is None else not needs
 
 
 def _started(plan: Mapping[str, Any]) -> str:
-    """How a student starts, in words; empty: from scratch."""
+    """The start of a student in words; empty: from scratch."""
     ways = ["inherits"] if plan.get("inherits") else []
     objective = plan.get("settings", {}).get("pretrain", {}).get("objective")
     if plan.get("pretrained") and (objective or not ways):
@@ -92,7 +98,7 @@ def _started(plan: Mapping[str, Any]) -> str:
 
 
 def _start(results: Results, info: MethodInfo) -> str:
-    """What methods of the same start have in common."""
+    """What is equal for all methods of the same start, as one key."""
     plan = info.plan
     run = next(run for run in results.runs if run.folder == info.folder)
     common: list[object] = [plan.get("student_plugin") or plan["student"]]

@@ -1,4 +1,4 @@
-"""Reports on the disk and at a terminal."""
+"""Writes reports to the disk, and shows them on a terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from serbench.results.table.files import latex, table_texts
 from serbench.results.table.table import Table
 
 COLUMNS_NAME = "tables/comparison-columns.tex"
-"""The comparison with the columns that were asked for."""
+"""The file of the comparison with the columns that the user asked for."""
 
 
 def write_report(
@@ -41,15 +41,15 @@ def write_report(
 
     Args:
         folders: one run, or several over the same corpus and folds.
-        output: the folder of the only run, or any that is no run's.
-        adds: what else a run's report has.
-        columns: of the comparison in ``COLUMNS_NAME``; None: there is no such file.
+        output: the folder of the only run, or any folder that does not belong to a run.
+        adds: returns what else a run's report has.
+        columns: columns of the comparison in ``COLUMNS_NAME``; None: there is no such file.
 
     Returns:
         The path of ``report.md``.
 
     Raises:
-        StoreError: a folder holds no finished run or is damaged, the runs differ in corpus or
+        StoreError: a folder has no finished run or is damaged, the runs differ in corpus or
             folds, one of several is leaky, or ``output`` is the folder of another run or cannot be
             written.
     """
@@ -71,8 +71,8 @@ def write_report(
 def check_output(output: Path, folders: Sequence[Path]) -> None:
     """
     Raises:
-        StoreError: ``output`` is the folder of a run, and not of the only one reported, or it
-            cannot be written.
+        StoreError: ``output`` is the folder of a run other than the only one reported, or it cannot
+            be written.
     """
     check_writable(output, "--output")
     if (output / "plan.json").exists() and [output.resolve()] != [f.resolve() for f in folders]:
@@ -87,7 +87,7 @@ def write_table(table: Table, figure: Figure, folder: Path) -> Path:
         The path of the ``.md``.
 
     Raises:
-        StoreError: ``folder`` is that of a run, or a file cannot be written.
+        StoreError: ``folder`` belongs to a run, or a file cannot be written.
     """
     check_output(folder, ())
     page = below(folder, f"{table.name}.md")
@@ -103,17 +103,17 @@ def write_figure(path: Path, figure: Figure) -> None:
     Raises:
         StoreError: a file cannot be written.
     """
-    from serbench.results.figure.png import figure_files  # matplotlib, which few commands need
+    from serbench.results.figure.png import figure_files  # needs matplotlib, as few commands do
 
     for suffix, content in figure_files(figure).items():
         write_atomically(path.with_suffix(suffix), content)
 
 
 def render_published(*folders: Path) -> RichTable | None:
-    """A suite's published figures beside the measured ones, for a terminal; None of other runs.
+    """A suite's published results next to the measured ones, for a terminal; None for other runs.
 
     Raises:
-        StoreError: as ``write_report``.
+        StoreError: see ``write_report``.
     """
     results = load_results(folders)
     table = published_table(results)
@@ -124,7 +124,7 @@ def render_comparison(*folders: Path) -> RichTable:
     """The comparison of one or several runs for a terminal.
 
     Raises:
-        StoreError: as ``write_report``.
+        StoreError: see ``write_report``.
     """
     results = load_results(folders)
     return console_table(shown_comparison(results), mark(results.protocol))

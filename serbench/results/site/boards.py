@@ -1,4 +1,4 @@
-"""Runs that can be compared, side by side: a board for each corpus and set of folds."""
+"""Boards of runs that can be compared: one for each corpus and set of folds."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class BoardLine:
     """A method of a run.
 
     Attributes:
-        method: as its run calls it.
+        method: its name in the run.
         result: its scores.
-        difference: of UA, to the best of its board; None for the best, and where nothing is
-            compared.
+        difference: difference of UA from the best of its board; None for the best, and if nothing
+            is compared.
     """
 
     entry: ListedRun
@@ -42,17 +42,19 @@ class BoardLine:
 
     @property
     def info(self) -> MethodInfo:
-        """What else is known of it."""
+        """More facts about the method."""
         return self.entry.results.methods[self.method]
 
     @property
     def profile(self) -> str:
-        """How thoroughly its run was done."""
+        """The profile with which its run was done."""
         return str(self.entry.results.runs[0].plan["profile"])
 
     @property
     def epochs(self) -> tuple[int, int] | None:
-        """Of its refits, the range over folds and seeds; None of an estimator, which has none."""
+        """Epochs of its refits, smallest and largest over folds and seeds; None for an estimator,
+        which has none.
+        """
         name = self.info.plan.get("name")
         fits = self.entry.results.runs[0].fits
         own = [int(fit.get("epochs") or 0) for fit in fits
@@ -61,19 +63,19 @@ class BoardLine:
 
     @property
     def p(self) -> float | None:
-        """Of the difference, corrected; None where none was tested."""
+        """The corrected p of the difference; None if there was no test."""
         found = self.difference.significance if self.difference else None
         return found.p_holm if found else None
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        """What studies of its run say of it."""
+        """Facts about the method from studies of its run."""
         said = (fact for record in self.entry.records for fact in record.facts)
         return tuple(fact for fact in said if fact.method == self.method)
 
     @property
     def facts_notes(self) -> tuple[str, ...]:
-        """How to read these."""
+        """Notes on how to read these facts."""
         return tuple(each.facts_note for each in self.entry.records if each.facts_note)
 
 
@@ -82,10 +84,10 @@ class Board:
     """Runs of one corpus over the same recordings, classes and folds.
 
     Attributes:
-        name: its folds, and a number where the corpus has several boards.
-        students: the best UA first.
-        teachers: those whose predictions differ, each once; the best UA first.
-        fault: why the students are not compared, where they cannot be.
+        name: its folds, and a number if the corpus has several boards.
+        students: students, the best UA first.
+        teachers: teachers with different predictions, each once; the best UA first.
+        fault: why the students cannot be compared, if so.
     """
 
     name: str
@@ -96,22 +98,22 @@ class Board:
 
     @property
     def results(self) -> Results:
-        """Of its first run: corpus and folds are those of all."""
+        """Results of its first run; corpus and folds are the same in all runs."""
         return self.entries[0].results
 
     @property
     def speakers(self) -> int:
-        """Test speakers."""
+        """Number of test speakers."""
         return len(self.results.comparison.speaker_counts)
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusBoards:
-    """A corpus by name.
+    """The boards of a corpus.
 
     Attributes:
-        boards: those with more runs first.
-        leaky: runs that were broken on purpose: never ranked, never compared.
+        boards: its boards, those with more runs first.
+        leaky: runs with a protocol broken on purpose, which are never ranked or compared.
     """
 
     name: str
@@ -126,7 +128,7 @@ class CorpusBoards:
 
     @property
     def some(self) -> Results:
-        """Of any run: corpus and classes are those of all."""
+        """Results of any run; corpus and classes are the same in all runs."""
         return (*self.entries, *self.leaky)[0].results
 
 
@@ -156,7 +158,7 @@ def _corpus(name: str, entries: Sequence[ListedRun]) -> CorpusBoards:
 
 
 def _key(results: Results) -> tuple[str, ...]:
-    """What must agree for runs to stand in one table."""
+    """Everything that must be equal so that runs can share one table."""
     plan = results.runs[0].plan
     return (
         str(plan["dataset"]["corpus_digest"]),
@@ -180,7 +182,9 @@ def _place(line: BoardLine) -> tuple[float, str, str]:
 
 
 def _name(results: Results, number: int, count: int) -> str:
-    """For instance ``5 by speaker (paper), set 2``; of a fold file, its name without its place."""
+    """A board's name, for instance ``5 by speaker (paper), set 2``; for a fold file, its name
+    without its folder.
+    """
     folds = PurePath(str(results.runs[0].plan["folds"])).name
     unit = results.runs[0].certificate.unit
     which = f", set {number}" if count > 1 else ""
@@ -198,7 +202,8 @@ def _board(name: str, entries: Sequence[ListedRun]) -> Board:
 
 
 def _compared(lines: Sequence[BoardLine]) -> tuple[BoardLine, ...]:
-    """Each against the first, on the same utterances; corrected for so many comparisons.
+    """Compare each line with the first on the same utterances, corrected for the number of
+    comparisons.
 
     Raises:
         SerbenchError: runs with the same folds digest were not tested on the same utterances.
@@ -226,7 +231,7 @@ def _predictions(line: BoardLine) -> pd.DataFrame:
 
 
 def _teachers(entries: Sequence[ListedRun]) -> tuple[BoardLine, ...]:
-    """A teacher is in every run that it taught in: one that says the same is listed once."""
+    """Teachers of runs; one whose predictions are the same in several runs is listed once."""
     found: dict[tuple[str, str], BoardLine] = {}
     for entry in entries:
         for result in entry.results.comparison.teachers:
@@ -239,12 +244,12 @@ def _teachers(entries: Sequence[ListedRun]) -> tuple[BoardLine, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Methods over corpora.
+    """Methods ranked over corpora.
 
     Attributes:
-        ranking: None where there is nothing to rank.
-        chosen: the board of each corpus that the ranks are from.
-        said: why there are no ranks, where there are several corpora and none.
+        ranking: None if there is nothing to rank.
+        chosen: the board of each corpus from which ranks are computed.
+        said: why there are no ranks although there are several corpora.
     """
 
     ranking: Ranking | None
@@ -253,9 +258,9 @@ class Ranked:
 
 
 def rank_boards(found: Sequence[CorpusBoards]) -> Ranked:
-    """Ranks over the first board of each whole corpus.
+    """Rank methods over the first board of each whole corpus.
 
-    Where a board has a method in several runs, ``CHOICE`` says which counts.
+    If a board has a method in several runs, ``CHOICE`` says which of them counts.
     """
     first = [corpus.boards[0] for corpus in found if corpus.boards]
     chosen = tuple(board for board in first if not board.results.dataset.get("subset"))

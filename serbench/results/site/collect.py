@@ -1,4 +1,4 @@
-"""Every run below a folder: read, or listed with the reason why it could not be."""
+"""Reads every run below a folder, or lists it with the reason why it could not be read."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from serbench.results.report.results import Results, load_results
 Read = TypeVar("Read")
 
 MARKER = "leaderboard.json"
-"""A file that stands in every site, and in nothing else."""
+"""A file that is in every site, and nowhere else."""
 
 REMAINS = ("predictions.parquet", "certificate.json")
-"""Files that only a run has; where they are and ``plan.json`` is not, a run was damaged."""
+"""Files that only a run has; if they exist without ``plan.json``, a run was damaged."""
 
 READ: Mapping[str, type] = {
     "dataset.name": str,
@@ -35,7 +35,7 @@ READ: Mapping[str, type] = {
 """Entries of a plan that the site reads."""
 
 FOREIGN = (AttributeError, IndexError, KeyError, TypeError, ValueError, ArithmeticError)
-"""What reading raises on files that have the names of a run's and not their content."""
+"""Errors that reading raises on files that have the names of a run's files but other content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class ListedRun:
     """A finished run.
 
     Attributes:
-        label: its place below the folder, with slashes; distinct.
-        page: the HTML of its own page; empty where it cannot be made.
-        records: what studies found of it.
+        label: its path below the folder, with slashes; unique.
+        page: the HTML of its own page; empty if it cannot be made.
+        records: records of studies about it.
     """
 
     label: str
@@ -55,13 +55,13 @@ class ListedRun:
 
     @property
     def digest(self) -> str:
-        """Of its certificate."""
+        """Digest of its certificate."""
         return self.results.runs[0].certificate.digest
 
 
 @dataclass(frozen=True, slots=True)
 class UnlistedRun:
-    """Why a folder is not listed, or not with all that it holds."""
+    """A folder that is not listed, or not completely, with the reason."""
 
     label: str
     reason: str
@@ -69,11 +69,12 @@ class UnlistedRun:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What was found, by label.
+    """The runs and problems below a folder, by label.
 
     Attributes:
-        entries: every finished run once.
-        problems: unfinished and damaged runs, copies, and what of a listed run cannot be shown.
+        entries: finished runs, each once.
+        problems: unfinished and damaged runs, copies, and parts of listed runs that cannot be
+            shown.
     """
 
     entries: tuple[ListedRun, ...]
@@ -84,16 +85,16 @@ def collect(folder: Path, adds: Adds = nothing_more, studies: OfRuns = no_studie
     """Read every run below ``folder``, which may be a run itself.
 
     Args:
-        folder: at any depth above the runs.
-        adds: what a run's own report has besides.
-        studies: what studies found of a run.
+        folder: a folder above the runs, at any depth.
+        adds: returns what else a run's own report has.
+        studies: finds the records of studies about a run.
 
     Raises:
         SerbenchError: there is no such folder.
     """
     if not folder.is_dir():
         raise SerbenchError(f"the folder {folder} does not exist; give a folder with runs")
-    entries: dict[str, ListedRun] = {}  # by digest
+    entries: dict[str, ListedRun] = {}  # by digest of the certificate
     problems: list[UnlistedRun] = []
     for place, fault in _run_folders(folder):
         label = _label(folder, place)
@@ -115,9 +116,9 @@ def collect(folder: Path, adds: Adds = nothing_more, studies: OfRuns = no_studie
 
 
 def _run_folders(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Folders that hold a run, or what is left of one with what is wrong; in order of name.
+    """Folders that have a run, or the rest of one, with the problem; sorted by name.
 
-    Nothing inside a run is looked at, and nothing inside a site.
+    Folders inside a run and inside a site are not searched.
     """
     unread: list[OSError] = []
     for place, below, files in os.walk(folder, onerror=unread.append):
@@ -158,7 +159,7 @@ def _label(folder: Path, place: Path) -> str:
 def _entry(
     label: str, place: Path, results: Results, adds: Adds, studies: OfRuns
 ) -> tuple[ListedRun, list[UnlistedRun]]:
-    """The run with its page and its studies, and what of these cannot be had."""
+    """The run with its page and its studies, and the parts of these that are not available."""
     problems: list[UnlistedRun] = []
     stored = _tried(lambda: studies(results.runs))
     if isinstance(stored, str):
@@ -175,7 +176,7 @@ def _entry(
 
 
 def _tried(read: Callable[[], Read]) -> Read | str:
-    """What ``read`` gives, or why it gives nothing."""
+    """The result of ``read``, or the reason why it failed."""
     try:
         return read()
     except SerbenchError as error:
@@ -185,7 +186,7 @@ def _tried(read: Callable[[], Read]) -> Read | str:
 
 
 def _local(reason: str, place: Path, label: str) -> str:
-    """The reason without the path to the folder, which is nobody's business."""
+    """The reason without the private path to the folder."""
     return (
         reason.replace(f"{place.resolve()}/", "")
         .replace(f"{place}/", "")

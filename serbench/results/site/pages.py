@@ -1,4 +1,4 @@
-"""The pages of the site as text."""
+"""The texts of the site's pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from serbench.results.table.formats import interval_text
 from serbench.results.table.table import Table
 
 PLOTTED = 12
-"""Methods that a plot shows: those with the highest UA."""
+"""Number of methods that a plot shows: those with the highest UA."""
 
 
 def index_page(
@@ -39,13 +39,13 @@ def index_page(
     links: Links,
     data: str,
 ) -> str:
-    """The first page.
+    """Make the first page.
 
     Args:
         found: every corpus.
-        ranked: methods over them.
+        ranked: methods ranked over them.
         problems: what is not listed.
-        links: from the site's folder.
+        links: links from the site's folder.
         data: file with the same rows as JSON.
     """
     leaky = lines_of(entry for corpus in found for entry in corpus.leaky)
@@ -98,7 +98,7 @@ class BoardPart:
 
     Attributes:
         name: its anchor.
-        figure: UA with intervals; None where there is a single method.
+        figure: UA with intervals; None if there is only one method.
     """
 
     name: str
@@ -110,7 +110,7 @@ class BoardPart:
 
 
 def corpus_page(corpus: CorpusBoards, links: Links) -> str:
-    """The page of a corpus; ``links`` lead from there."""
+    """Make the page of a corpus; ``links`` start from that page."""
     parts = [
         _board_part(board, f"folds-{number}", links)
         for number, board in enumerate(corpus.boards, start=1)
@@ -161,7 +161,7 @@ def _facts(board: Board) -> list[tuple[str, str]]:
 
 
 def _figure(board: Board, name: str) -> Figure:
-    """UA of the best, each with its interval."""
+    """UA of the best methods, each with its interval."""
     named = Counter(line.method for line in board.students)
     rows = []
     for line in board.students[:PLOTTED]:

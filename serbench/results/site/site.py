@@ -1,4 +1,4 @@
-"""The site on the disk: every page written whole, and only over a site."""
+"""Writes the site: every page completely, and only over an earlier site."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SCHEMA_VERSION = 1
 LIST = TypeAdapter(list[object])
 
 OURS = re.compile(r"(corpora|runs)/[A-Za-z0-9._-]+\.html")
-"""Pages that a rebuild may remove."""
+"""Names of pages that a rebuild may remove."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written.
+    """A site that was written.
 
     Attributes:
         index: the first page.
@@ -46,7 +46,7 @@ class Written:
 
     @property
     def lines(self) -> tuple[BoardLine, ...]:
-        """Every method that is listed and not leaky."""
+        """Lines of all methods that are listed and not leaky."""
         boards = (board for corpus in self.corpora for board in corpus.boards)
         return tuple(line for board in boards for line in board.students)
 
@@ -56,18 +56,18 @@ def write_leaderboard(
 ) -> Written:
     """Write a static site over every run below ``folder``.
 
-    The same runs give the same bytes. A site that is there is replaced page by page, and pages of
-    runs that are gone are removed.
+    The same runs give the same bytes. An existing site is replaced page by page, and pages of runs
+    that no longer exist are removed.
 
     Args:
-        folder: that holds runs, at any depth.
+        folder: a folder that contains runs, at any depth.
         output: where the site is written.
-        adds: what a run's own report has besides.
-        studies: what studies found of a run.
+        adds: returns what else a run's own report has.
+        studies: finds the records of studies about a run.
 
     Raises:
-        SerbenchError: there is no such folder, no finished run below it, ``output`` holds something
-            else than a site, or it cannot be written.
+        SerbenchError: there is no such folder, no finished run below it, ``output`` contains
+            something else than a site, or it cannot be written.
     """
     before = _pages_of(output)
     collection = collect(folder, adds, studies)
@@ -76,7 +76,7 @@ def write_leaderboard(
     found = corpora(collection)
     pages = _pages(found, collection)
     marker = {"kind": KIND, "schema_version": SCHEMA_VERSION}
-    # Whatever is interrupted from here on leaves a site that the next build knows as its own.
+    # If this is interrupted from here on, the next build still recognises the site.
     both = sorted(before | pages.keys() - {"index.html"})
     write_atomically(output / MARKER, json_bytes({**marker, "pages": both, "rows": []}, MARKER))
     for path, text in pages.items():
@@ -90,7 +90,7 @@ def write_leaderboard(
 
 
 def _pages_of(output: Path) -> set[str]:
-    """Pages of the site that is there, below its folder; none where there is nothing.
+    """Pages of an existing site, as paths below its folder; none if there is no site.
 
     Raises:
         SerbenchError: ``output`` is a file, or a folder with something else in it.
@@ -132,10 +132,10 @@ def _nothing(folder: Path, problems: Sequence[UnlistedRun]) -> str:
 
 
 def _pages(found: Sequence[CorpusBoards], collection: Collection) -> dict[str, str]:
-    """Path below the site's folder to text; what is linked to comes first."""
+    """Texts by path below the site's folder; pages that others link to come first."""
     shown = [entry for entry in collection.entries if entry.page]
     runs = dict(zip((each.label for each in shown), _run_paths(shown), strict=True))
-    # Some file systems do not tell upper from lower case.
+    # Some file systems do not distinguish upper and lower case.
     slugs = unique_slugs(corpus.name.lower() + "\0" * _twins(corpus, found) for corpus in found)
     places = {
         corpus.name: f"corpora/{slug}.html"
@@ -150,13 +150,15 @@ def _pages(found: Sequence[CorpusBoards], collection: Collection) -> dict[str, s
 
 
 def _twins(corpus: CorpusBoards, found: Sequence[CorpusBoards]) -> int:
-    """How many corpora before this one are called the same but for upper and lower case."""
+    """How many corpora before this one have the same name except for upper and lower case."""
     before = found[: list(found).index(corpus)]
     return sum(each.name.lower() == corpus.name.lower() for each in before)
 
 
 def _run_paths(entries: Sequence[ListedRun]) -> list[str]:
-    """By the certificate, so that a page keeps its address when other runs come or go."""
+    """Paths of runs' pages, named after the certificate, so that addresses do not change when runs
+    are added or removed.
+    """
     names = []
     for entry in entries:
         corpus = next(iter(unique_slugs([str(entry.results.dataset["name"]).lower()]).values()))
@@ -165,7 +167,7 @@ def _run_paths(entries: Sequence[ListedRun]) -> list[str]:
 
 
 def _rows(found: Sequence[CorpusBoards]) -> list[Mapping[str, object]]:
-    """Every listed method as numbers, in the order of the first page; leaky ones are marked."""
+    """Every listed method as numbers, in the order of the first page; leaky runs are marked."""
     rows = []
     for corpus in found:
         lines = [line for board in corpus.boards for line in board.students]

@@ -27,7 +27,7 @@ from serbench.results.table.formats import (
 from serbench.results.table.table import Table
 
 DIGEST_SHOWN = 12
-"""Characters of a digest in a table."""
+"""Number of characters of a digest in a table."""
 
 PICKED_NOTE = (
     "Differences are to the highest UA of this table. It was chosen for its score, so the "
@@ -66,12 +66,12 @@ FACT: Format[Fact] = Format(lambda fact: fact.text, lambda fact: fact.about, rig
 
 
 class Links:
-    """Where things are, seen from one page.
+    """Links from one page to other pages.
 
     Args:
-        runs: path of each run's page below the site, by label; a run without one is not there.
+        runs: path of each run's page below the site, by label; runs without a page are left out.
         corpora: path of each corpus's page, by name.
-        up: from this page to the site's folder, such as ``"../"``.
+        up: path from this page to the site's folder, such as ``"../"``.
     """
 
     def __init__(self, runs: Mapping[str, str], corpora: Mapping[str, str], up: str = "") -> None:
@@ -80,16 +80,16 @@ class Links:
         self.up = up
 
     def run(self, entry: ListedRun) -> str:
-        """To a run's page; empty where there is none."""
+        """A link to a run's page; empty if there is none."""
         return f"{self.up}{self.runs[entry.label]}" if entry.label in self.runs else ""
 
     def corpus(self, name: str) -> str:
-        """To a corpus's page."""
+        """A link to a corpus's page."""
         return f"{self.up}{self.corpora[name]}"
 
 
 def _method(links: Links, title: str = "Method") -> Column[BoardLine]:
-    """The method's name, which leads to the page of its run."""
+    """The method's name, with a link to the page of its run."""
     return Column(title, lambda line: line.method, METHOD, link=lambda line: links.run(line.entry))
 
 
@@ -98,7 +98,7 @@ def _dataset(line: BoardLine) -> str:
 
 
 def _facts(lines: Sequence[BoardLine]) -> Columns:
-    """What studies say of methods, a column for each of their titles."""
+    """Facts about methods from studies, with a column for each title."""
     titles = {fact.title: fact.value is not None for line in lines for fact in line.facts}
     return [
         Column(
@@ -115,14 +115,14 @@ def _fact_notes(lines: Sequence[BoardLine]) -> list[str]:
 
 
 def results_table(found: Sequence[CorpusBoards], links: Links) -> Table:
-    """Every trained method of every run but the leaky ones."""
+    """Every trained method of all runs except leaky ones."""
     boards = [board for corpus in found for board in corpus.boards]
     folds = {line: board.name for board in boards for line in board.students}
     lines = [*folds]
     columns: Columns = [
         _method(links),
         Column("Corpus", _dataset, link=lambda line: links.corpus(_dataset(line)), filter=True),
-        *SCORES[:2],  # F1 is on the page of the corpus: this table has to fit a screen
+        *SCORES[:2],  # F1 is on the page of the corpus, because this table has to fit a screen
         *MODEL,
         Column("Folds", lambda line: folds[line], filter=True),
         *_facts(lines),
@@ -152,7 +152,7 @@ def _heading(corpus: CorpusBoards) -> str:
 
 
 def corpora_table(found: Sequence[CorpusBoards], links: Links) -> Table:
-    """What there is of each corpus."""
+    """The size of each corpus, its runs and its highest UA."""
     name: Format[CorpusBoards] = Format(
         lambda each: each.name,
         lambda each: "" if each.title == each.name else each.title,
@@ -177,7 +177,7 @@ def _best(corpus: CorpusBoards) -> str | None:
 
 
 def board_table(board: Board, name: str, links: Links) -> Table:
-    """The methods of runs that can be compared, and how sure their differences are."""
+    """The methods of runs that can be compared, with the significance of their differences."""
     lines = board.students
     compared = any(line.difference for line in lines)
     verdict = Column[BoardLine]("Verdict", lambda line: _verdict(line, board), VERDICT, filter=True)
@@ -202,7 +202,7 @@ def board_table(board: Board, name: str, links: Links) -> Table:
 
 
 def _difference_notes(board: Board) -> tuple[str, ...]:
-    """What is said of differences."""
+    """Notes on differences."""
     own = board.results
     note = difference_note("UA", len(board.students) - 1, board.speakers, own.comparison.design)
     return tuple(filter(None, (note, folds_note(own), PICKED_NOTE)))
@@ -215,7 +215,7 @@ def _verdict(line: BoardLine, board: Board) -> str | None:
 
 
 def teachers_table(board: Board, name: str, links: Links) -> Table | None:
-    """The teachers' own heads on the same folds; None where there is no teacher."""
+    """The teachers' own heads on the same folds; None if there is no teacher."""
     if not board.teachers:
         return None
     return make_table(
@@ -229,7 +229,7 @@ def teachers_table(board: Board, name: str, links: Links) -> Table | None:
 
 
 def leaky_table(lines: Sequence[BoardLine], links: Links) -> Table | None:
-    """Runs that were broken on purpose; None where there are none."""
+    """Runs with a protocol broken on purpose; None if there are none."""
     if not lines:
         return None
     protocol = replace(TEXT, detail=lambda name: LEAKS[name])
@@ -251,7 +251,7 @@ def leaky_table(lines: Sequence[BoardLine], links: Links) -> Table | None:
 
 
 def problems_table(problems: Sequence[UnlistedRun]) -> Table | None:
-    """What could not be shown, and why; None where all could."""
+    """What could not be shown, and why; None if everything could."""
     if not problems:
         return None
     columns: list[Column[UnlistedRun]] = [

@@ -1,5 +1,6 @@
-"""One table, described once: Markdown, CSV, LaTeX, HTML, and a table for the console.
+"""Tables, each described once and shown as Markdown, CSV, LaTeX, HTML, and on the console.
 
-A table is made of columns (``columns``) that know how their values are read (``formats``). What is
-made is plain text and numbers (``table``), so that it can be saved and shown without its makers.
+A table is made from columns (``columns``) that have a format for their values (``formats``). The
+result is plain text and numbers (``table``), so that it can be saved and shown without the code
+that made it.
 """

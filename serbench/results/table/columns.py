@@ -28,15 +28,15 @@ class Column(Generic[R]):
     """A column of a table: its values and their format.
 
     Args:
-        title: of the column; a column without a title is in the CSV only.
-        value: of a row; None if it has none.
-        format: of the values.
+        title: title of the column; a column without a title is in the CSV only.
+        value: reads the value of a row; None if it has none.
+        format: format of the values.
         key: name in the CSV; a column without a key is not in the CSV.
         help: one sentence that explains the title.
         console: place of the column on the console.
         short: a shorter title for the console.
-        link: of a row's cell; empty if it has none.
-        trace: of a row's cell: what a page's script looks up behind the number.
+        link: returns the link of a row's cell; empty if it has none.
+        trace: returns what a page's script looks up for the number in a row's cell.
         filter: whether a page offers a menu of the column's values.
     """
 
@@ -62,7 +62,7 @@ class Column(Generic[R]):
         self._trace = trace
 
     def cell(self, row: R) -> Cell:
-        """What is read of a row."""
+        """The cell of a row."""
         value = self._value(row)
         if value is None:
             return EMPTY
@@ -79,7 +79,7 @@ class Column(Generic[R]):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Its columns of the CSV: a value's, and those of its interval or range."""
+        """Its columns of the CSV: the value's, and those of its interval or range."""
         return tuple(f"{self.key}{end}" for end in self._format.suffixes)
 
     def numbers(self, row: R) -> Record:
@@ -90,14 +90,14 @@ class Column(Generic[R]):
 
 
 def plain(value: object) -> Number:
-    """A number of numpy's as one of Python's; anything else that is no number as text."""
+    """A number of numpy as one of Python; any other value as text."""
     if isinstance(value, np.generic):
         value = value.item()
     return value if value is None or isinstance(value, (str, int, float)) else str(value)
 
 
 def section(columns: Sequence[Column[R]], rows: Iterable[R], heading: str = "") -> Section:
-    """Rows of a table; columns without a title are left out."""
+    """A section with rows of a table; columns without a title are left out."""
     shown = [column for column in columns if column.head.title]
     return Section(tuple(tuple(each.cell(row) for each in shown) for row in rows), heading)
 
@@ -122,16 +122,17 @@ def make_table(
     warnings: Sequence[str] = (),
     certificates: Sequence[str] = (),
 ) -> Table:
-    """A table.
+    """Make a table.
 
     Args:
         name: stem of its files.
-        caption: over it.
+        caption: text above it.
         columns: from left to right.
-        rows: of any type; or by their heading, "" for none. A heading without rows is left out.
+        rows: rows of any type; or rows by their heading, "" for none. A heading without rows is
+            left out.
         records: rows of the CSV, if they differ from the rows that are shown.
-        notes: under it.
-        warnings: under the notes.
+        notes: texts under it.
+        warnings: texts under the notes.
         certificates: digests of the certificates that vouch for the numbers.
     """
     groups = rows if isinstance(rows, Mapping) else {"": rows}
@@ -150,7 +151,7 @@ def make_table(
 
 
 def text_section(rows: Iterable[Sequence[str]], heading: str = "") -> Section:
-    """Rows of plain text, such as totals."""
+    """A section with rows of plain text, such as totals."""
     return Section(tuple(tuple(Cell(text) for text in row) for row in rows), heading)
 
 
@@ -164,7 +165,7 @@ def text_table(
     records: Sequence[Mapping[str, Number]] = (),
     notes: Sequence[str] = (),
 ) -> Table:
-    """A table of plain text; the columns named in ``right`` are set to the right."""
+    """Make a table of plain text; the columns named in ``right`` are aligned to the right."""
     groups = rows if isinstance(rows, Mapping) else {"": rows}
     return Table(
         name=name,

@@ -1,4 +1,4 @@
-"""Tables for a terminal of 80 columns and more."""
+"""Tables for a terminal of 80 columns or more."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ COLOURS: dict[Tone, str] = {"": "dim", "better": "green", "worse": "red", "uncle
 
 
 FEW = 7
-"""Columns up to which numbers fit without being broken."""
+"""Up to this number of columns, numbers fit without being broken over lines."""
 
 UNBROKEN, BROKEN = 18, 24
-"""Characters of a number's column up to which no line is broken, and that any line has at most."""
+"""Width of a number's column up to which lines are not broken, and the width of the longest
+line.
+"""
 
 
 def console_table(table: Table, alarm: str = "") -> RichTable:
-    """The table for rich; details and some columns stand below others, so that it is narrow.
+    """The table for rich; details and some columns are shown below others, so that it is narrow.
 
     Args:
         table: the table.
-        alarm: stands in red over its title, such as that the numbers are wrong on purpose.
+        alarm: text in red above its title, such as that the numbers are wrong on purpose.
     """
     title = escape(table.caption.removeprefix(f"{alarm}. " if alarm else ""))
     lines = [escape(" ".join(table.notes))] if table.notes else []
@@ -69,7 +71,7 @@ def console_table(table: Table, alarm: str = "") -> RichTable:
 
 
 def _texts(heads: Sequence[ColumnHead], row: Sequence[Cell]) -> Iterator[str]:
-    """What stands in each column, with the columns that are below it."""
+    """The text of each column, with the columns that are shown below it."""
     columns: list[tuple[ColumnHead, Cell, list[str]]] = []
     for head, cell in zip(heads, row, strict=True):
         if head.console == "column":

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMN, PAGE = 60, 110
-"""Characters in a row of a LaTeX table that fit a column of a paper, and its page; a wider table is
-scaled to the page."""
+"""Number of characters in a row of a LaTeX table that fit a column of a paper, and its page; a
+wider table is scaled to the page.
+"""
 
 SMALL = 0.8
-"""Width of a character of a detail, which is in smaller print."""
+"""Width of a character of a detail, which is in smaller print, relative to others."""
 
 
 def markdown(table: Table, certificates: str = "") -> str:
@@ -31,7 +32,7 @@ def markdown(table: Table, certificates: str = "") -> str:
 
     Args:
         table: the table.
-        certificates: Markdown that stands for the digests, such as links.
+        certificates: Markdown that is shown instead of the digests, such as links.
     """
     md = escape_markdown
     lines = [
@@ -51,13 +52,13 @@ def markdown(table: Table, certificates: str = "") -> str:
 
 
 def _joined(table: Table) -> tuple[str, ...]:
-    """The digests in one line, where there are any."""
+    """The digests in one line, if there are any."""
     return (", ".join(table.certificates),) if table.certificates else ()
 
 
 def latex(table: Table) -> str:
-    """The table for LaTeX with booktabs: in a column if it fits, else over the page, which takes
-    graphicx where it must be scaled.
+    """The table for LaTeX with booktabs: in a column if it fits, else over the whole page. If it
+    must be scaled, it needs graphicx.
     """
     widths = [
         max(len(head.title), *(_width(row[place]) for row in table.rows))
@@ -85,14 +86,14 @@ def html(table: Table) -> Markup:
 
 
 def html_document(tables: Sequence[Table]) -> str:
-    """Tables as a page of their own, to open or to paste from, called as the first."""
+    """Tables as a separate page, to open or to copy from, with the title of the first."""
     title = escape(tables[0].caption)
     head = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
     return head + "\n".join(map(html, tables))
 
 
 def csv_text(table: Table) -> str:
-    """The records as CSV with a header, numbers in full; the digests in each row."""
+    """The records as CSV with a header and all digits of numbers; the digests are in each row."""
     buffer = io.StringIO()
     records = table.records
     if table.certificates:
@@ -105,7 +106,7 @@ def csv_text(table: Table) -> str:
 
 
 def _field(value: Number) -> Number:
-    """A missing number is an empty field; text is none that a spreadsheet would compute."""
+    """A field: empty for a missing number; text is changed so that no spreadsheet computes it."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return plain_cell(value) if isinstance(value, str) else value
@@ -123,7 +124,7 @@ def rows_csv(rows: pd.DataFrame) -> str:
 
 
 def table_texts(tables: Table | Sequence[Table]) -> dict[str, str]:
-    """Suffix of a file to its text; the CSV is that of the first table."""
+    """The text of each file by its suffix; the CSV is that of the first table."""
     held = (tables,) if isinstance(tables, Table) else tuple(tables)
     return {
         ".md": "\n".join(map(markdown, held)),

@@ -1,4 +1,4 @@
-"""How values are read: as text for people, as numbers for the CSV."""
+"""Formats of values: as text for people, as numbers for the CSV."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
 NOTHING = "–"
-"""Stands where there is no value."""
+"""Shown if there is no value."""
 
 Tone = Literal["", "better", "worse", "unclear"]
-"""How a cell is coloured."""
+"""The meaning by which a cell is coloured."""
 
 V = TypeVar("V")
 
@@ -25,12 +25,12 @@ class Interval(Protocol):
 
     @property
     def low(self) -> float:
-        """Where the interval begins."""
+        """Lower end of the interval."""
         ...
 
     @property
     def high(self) -> float:
-        """Where it ends."""
+        """Upper end of the interval."""
         ...
 
 
@@ -60,14 +60,14 @@ def signed(value: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """For instance ``0.031``, ``0.24``, ``< 0.001``."""
+    """Text of a p, for instance ``0.031``, ``0.24``, ``< 0.001``."""
     if p < 0.001:
         return "< 0.001"
     return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def bounds_text(found: Interval, show: Callable[[float], str] = percent) -> str:
-    """For instance ``[68.1, 77.2]``."""
+    """The interval as text, for instance ``[68.1, 77.2]``."""
     return f"[{show(found.low)}, {show(found.high)}]"
 
 
@@ -77,19 +77,19 @@ def interval_text(found: Interval) -> str:
 
 
 def difference_text(found: Interval) -> str:
-    """Percentage points, for instance ``+1.2 [−0.3, +2.7]``."""
+    """A difference in percentage points, for instance ``+1.2 [−0.3, +2.7]``."""
     return DIFFERENCE.whole(found)
 
 
 def spread_text(spread: MeanAndDeviation) -> str:
-    """For instance ``72.4 ± 4.0``; of a single fold, its score alone."""
+    """For instance ``72.4 ± 4.0``; for a single fold, only its score."""
     mean = percent(spread.mean)
     return mean if spread.sd is None else f"{mean} ± {percent(spread.sd)}"
 
 
 def parameter_count(parameters: tuple[int, int]) -> str:
-    """For instance ``0.39 M``; below a thousand the number itself, ``623``; a range where folds
-    chose students of different sizes.
+    """For instance ``0.39 M``; below a thousand the number itself, ``623``; a range if folds chose
+    students of different sizes.
     """
     if max(parameters) < 1000:
         low, high = map(str, parameters)
@@ -119,15 +119,15 @@ class Format(Generic[V]):
     """The format of one kind of values, in text and in the CSV.
 
     Attributes:
-        text: of a value, such as ``73.0``.
+        text: text of a value, such as ``73.0``.
         detail: an addition such as ``[68.1, 77.2]``: in the same line of a file, in smaller print
             on a page, in its own line on the console.
-        numbers: of a value, for the CSV; as many as ``suffixes``.
-        suffixes: of the CSV's columns, added to the name of the column.
+        numbers: numbers of a value for the CSV; as many as ``suffixes``.
+        suffixes: suffixes of the CSV's columns, added to the name of the column.
         right: whether values are aligned to the right, as numbers are.
         tone: the colour of a value.
         code: whether the text is set as code.
-        shade: how dark a value's cell is on pages, 0 … 1; None: not at all.
+        shade: how dark a value's cell is on pages, 0 … 1; None: not shaded.
     """
 
     text: Callable[[V], str]
@@ -145,7 +145,9 @@ class Format(Generic[V]):
 
 
 def number(spec: str, factor: float = 1.0) -> Format[float]:
-    """Numbers as ``spec`` of Python's ``format`` says, after multiplication with ``factor``."""
+    """Format of numbers according to ``spec`` of Python's ``format``, after multiplication by
+    ``factor``.
+    """
 
     def text(value: float) -> str:
         written = format(factor * value, spec)
@@ -155,7 +157,7 @@ def number(spec: str, factor: float = 1.0) -> Format[float]:
 
 
 def ranged(show: Callable[[float], str]) -> Format[Interval]:
-    """Values with their intervals, every number as ``show`` says."""
+    """Format of values with their intervals, with every number as ``show`` returns it."""
     return Format(
         text=lambda found: show(found.value),
         detail=lambda found: bounds_text(found, show),

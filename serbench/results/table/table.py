@@ -1,4 +1,4 @@
-"""A table as it is read: cells of text, and the rows of its CSV."""
+"""The content of a table: cells of text, and the rows of its CSV."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Literal
 from serbench.results.table.formats import Tone
 
 Number = str | int | float | bool | None
-"""What a field of a CSV holds."""
+"""The type of a field of a CSV."""
 
 Record = dict[str, Number]
-"""A row of a CSV, by column; a column that a row lacks is empty there."""
+"""A row of a CSV, by column; a missing column is an empty field."""
 
 ConsolePlace = Literal["column", "below", "whole", "none"]
-"""Where a column stands on the console: by itself, under the one before it (its text alone, or with
-its detail), or nowhere."""
+"""Place of a column on the console: by itself, under the one before it (only its text, or with its
+detail), or not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class Cell:
     """A cell.
 
     Attributes:
-        text: what is read.
-        detail: more, behind it in files and in smaller print on pages.
+        text: the text.
+        detail: an addition, shown after the text in files and in smaller print on pages.
         tone: its colour.
-        link: relative to the page that the table is on.
+        link: link, relative to the page that the table is on.
         code: whether it is set as code.
-        trace: what a page's script looks up behind the number.
-        shade: how dark it is on pages, 0 … 1; None: not at all.
+        trace: what a page's script looks up for the number.
+        shade: how dark it is on pages, 0 … 1; None: not shaded.
     """
 
     text: str
@@ -52,11 +52,11 @@ class ColumnHead:
     """A column's head.
 
     Attributes:
-        title: over the column.
-        right: whether the column is set to the right, as numbers are.
-        help: what the title means, in a sentence.
-        console: where the column stands on the console.
-        short: the title on the console, where another fits better.
+        title: text above the column.
+        right: whether the column is aligned to the right, as numbers are.
+        help: meaning of the title, in a sentence.
+        console: place of the column on the console.
+        short: the title on the console, if a shorter one fits better.
         filter: whether a page offers a menu of the column's values.
     """
 
@@ -70,7 +70,7 @@ class ColumnHead:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Rows that belong together, with a heading over them where they need one."""
+    """Rows that belong together, with a heading above them if they need one."""
 
     rows: tuple[tuple[Cell, ...], ...]
     heading: str = ""
@@ -83,9 +83,9 @@ class Table:
     Attributes:
         name: stem of its files, and its anchor on a page.
         records: the same content as plain numbers, scores in 0 … 1, for the CSV.
-        notes: what a reader must know to read it right.
+        notes: what a reader must know to read it correctly.
         warnings: what makes its numbers doubtful, one line each.
-        certificates: digests, or other words that say what the numbers can be traced to.
+        certificates: digests, or other words that say where the numbers come from.
     """
 
     name: str
@@ -99,20 +99,21 @@ class Table:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The titles."""
+        """The titles of the columns."""
         return tuple(head.title for head in self.heads)
 
     @property
     def rows(self) -> tuple[tuple[Cell, ...], ...]:
-        """Of all sections."""
+        """The rows of all sections."""
         return tuple(row for section in self.sections for row in section.rows)
 
     def reordered(self, first: tuple[str, ...]) -> Table:
-        """The same with the columns of these titles before all others."""
+        """The same table with the columns of these titles before all others."""
         return self.only((*first, *(name for name in self.columns if name not in first)))
 
     def only(self, titles: Sequence[str]) -> Table:
-        """The same with the columns of these titles, in their order; the records keep all.
+        """The same table with only the columns of these titles, in their order; the records keep
+        all.
 
         Raises:
             ValueError: there is no such column.
@@ -129,8 +130,8 @@ class Table:
 
 
 def told_once(tables: Iterable[Table]) -> list[Table]:
-    """Tables for one page that has warnings and certificates elsewhere: they go without these,
-    and without notes that an earlier table has.
+    """Tables for one page that has warnings and certificates elsewhere: they do not repeat these,
+    nor notes that an earlier table has.
     """
     told: set[str] = set()
     shown = []

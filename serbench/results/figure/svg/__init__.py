@@ -1,1 +1,1 @@
-"""Figures as inline SVG that follows the page: its width, its colours, light or dark."""
+"""Figures as inline SVG that adapts to the page: its width, its colours, light or dark."""

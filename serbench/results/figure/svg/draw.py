@@ -1,4 +1,4 @@
-"""Panels as whole drawings, for screen readers too."""
+"""Draws whole panels, with texts for screen readers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from serbench.results.figure.svg.rows import bars, dots, forest
 from serbench.results.figure.svg.scatter import scatter
 
 PX = 100.0
-"""Pixels for each inch of a diagram."""
+"""Pixels per inch of a diagram."""
 
 STROKES = {
     "axis": ("var(--ink)", 1),
@@ -36,7 +36,7 @@ STROKES = {
     "critical": ("var(--quiet)", 1),
     "leader": ("var(--s1)", 1),
 }
-"""Colour and width."""
+"""Colour and width of each kind of stroke."""
 
 
 def drawings(figure: Figure) -> Iterator[tuple[str, Markup]]:
@@ -46,12 +46,12 @@ def drawings(figure: Figure) -> Iterator[tuple[str, Markup]]:
 
 
 def drawing(panel: Panel, name: str, caption: str) -> Markup:
-    """A drawing with its title and description.
+    """Draw a panel with its title and description.
 
     Args:
         panel: what is drawn; a matrix is a table on pages.
         name: unique on the page.
-        caption: of the figure, which stands in for a heading.
+        caption: caption of the figure, used if there is no heading.
     """
     words = (
         element("title", panel.heading or caption, id=f"{name}-title"),

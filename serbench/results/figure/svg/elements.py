@@ -1,8 +1,8 @@
-"""Elements, scales and marks that all drawings are made of.
+"""Elements, scales and marks of which all drawings are made.
 
-Positions across are per cent of the width and positions down are pixels, so that a drawing is as
-wide as its place while its letters keep their size. Colours and strokes come from the page's
-stylesheet.
+Horizontal positions are in per cent of the width and vertical ones in pixels, so that a drawing
+fills the width of its place while its letters keep their size. Colours and strokes come from the
+page's stylesheet.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHAPES: dict[Mark, str] = {
 
 
 def element(name: str, /, *children: object, **attributes: object) -> Markup:
-    """An element; text and attributes are escaped, ``None`` attributes left out.
+    """Make an element; text and attributes are escaped, and ``None`` attributes are left out.
 
     A trailing underscore of an attribute's name is dropped, others become hyphens.
     """
@@ -53,22 +53,24 @@ def _text(value: object) -> object:
 
 
 def number(value: float) -> str:
-    """A coordinate, no longer than needed."""
+    """A coordinate with no more digits than needed."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def percent_of(value: float) -> str:
-    """A position across."""
+    """A horizontal position in per cent."""
     return f"{number(value)}%"
 
 
 Ends = tuple[float, float]
-"""Of a scale."""
+"""The ends of a scale."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """What is drawn of a plot, in a place so many pixels high, with room around it for labels."""
+    """The content of a plot, in a place of a certain height in pixels, with room around it for
+    labels.
+    """
 
     height: float
     parts: tuple[Markup, ...]
@@ -78,11 +80,11 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From values to 0 … 100.
+    """A scale that maps values to 0 … 100.
 
     Attributes:
         log: whether equal ratios are equal distances; then both ends are above 0.
-        named: places with names, where they are not numbers.
+        named: places with names, if these are not numbers.
         whole: whether ticks are whole numbers.
     """
 
@@ -93,25 +95,27 @@ class Scale:
     whole: bool = False
 
     def at(self, value: float) -> float:
-        """Where a value lies; outside 0 … 100 where it is outside the scale."""
+        """The position of a value; outside 0 … 100 if it is outside the scale."""
         if self.log:
             return 100 * math.log(value / self.low) / math.log(self.high / self.low)
         return 100 * (value - self.low) / (self.high - self.low)
 
     def within(self, value: float) -> float:
-        """The same, kept within the drawing."""
+        """The position of a value, moved into the drawing if it is outside."""
         return min(max(self.at(value), 0.0), 100.0)
 
     def across(self, value: float) -> str:
-        """The same as a coordinate."""
+        """The position of a value as a horizontal coordinate."""
         return percent_of(self.within(value))
 
     def down(self, value: float, height: float) -> float:
-        """The same as pixels from the top of a drawing so high."""
+        """The position of a value in pixels from the top of a drawing of this height."""
         return height * (1 - self.within(value) / 100)
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
-        """Round values within the scale, at least two where there are any; or those with names."""
+        """Round values within the scale, at least two if possible; or the places that have
+        names.
+        """
         values = nice_ticks(self.low, self.high, most, least=1.0 if self.whole else 0.0)
         if self.log:
             steps = [d * 10.0**p for p in range(-9, 13) for d in (1, 1.5, 2, 3, 5, 7)]
@@ -121,13 +125,13 @@ class Scale:
 
 
 def scale_of(axis: Axis, low: float, high: float) -> Scale:
-    """The scale of an axis, between its own ends where it has them."""
+    """The scale of an axis, between the axis's own ends if it has them."""
     low, high = (end if own is None else own for own, end in ((axis.low, low), (axis.high, high)))
     return Scale(low, high if high > low else low + 1, axis.log, axis.ticks, axis.whole)
 
 
 def nice_ticks(low: float, high: float, most: int, least: float = 0.0) -> list[float]:
-    """Multiples of 1, 2, 2.5 or 5 times a power of ten between the two, at most so many.
+    """At most ``most`` multiples of 1, 2, 2.5 or 5 times a power of ten between the two ends.
 
     With a ``least`` step of 1, all are whole numbers.
     """
@@ -142,32 +146,32 @@ def nice_ticks(low: float, high: float, most: int, least: float = 0.0) -> list[f
 
 
 def span(values: Sequence[float], *, margin: float = 0.06, least: float = 0.5) -> Ends:
-    """Ends of a scale that holds the values with a margin at both."""
+    """Ends of a scale that contains the values with a margin on both sides."""
     low, high = min(values), max(values)
     room = max((high - low) * margin, least)
     return low - room, high + room
 
 
 def tick_text(value: float) -> str:
-    """A value on an axis, with a real minus."""
+    """A value on an axis, with a real minus sign."""
     return f"{value:,.6g}".replace("-", "−")
 
 
 def mark(style: Style, x: str, y: float, *, hint: str = "", hollow: bool = False) -> Markup:
-    """A series' mark; ``hint`` is shown where a pointer rests on it."""
+    """A series' mark; ``hint`` is shown when a pointer is over it."""
     kind = f"{'mark hollow' if hollow else 'mark'} c{style.colour}"
     drawn = element("title", hint) if hint else ""
     return element("use", drawn, href=f"#mark-{style.mark}", x=x, y=float(y), class_=kind)
 
 
 def text(content: str, x: str, y: float, kind: str = "", anchor: str | None = None) -> Markup:
-    """A label, whose baseline is at ``y``."""
+    """A label with its baseline at ``y``."""
     classes = f"label {kind}".strip()
     return element("text", content, x=x, y=float(y), class_=classes, text_anchor=anchor)
 
 
 def shortened(content: str, most: int) -> str:
-    """At most so many characters."""
+    """A text, shortened to at most ``most`` characters."""
     return content if len(content) <= most else f"{content[: most - 1]}…"
 
 
@@ -191,7 +195,7 @@ def stretched(height: float, *children: object) -> Markup:
 def curve(
     points: Sequence[tuple[float, float]], kind: str, *, closed: bool = False, dash: str = ""
 ) -> Markup:
-    """A path through points of a ``stretched`` drawing, y downwards."""
+    """A path through points of a ``stretched`` drawing; y increases downwards."""
     joined = "L".join(f"{number(x)} {number(y)}" for x, y in points)
     path = f"M{joined}{'z' if closed else ''}"
     return element("path", d=path, class_=kind, stroke_dasharray=dash or None)
@@ -200,7 +204,7 @@ def curve(
 def across_axis(
     scale: Scale, height: float, title: str, *, most: int = 6, grid: bool = True
 ) -> Markup:
-    """Ticks and a title under a drawing, and lines through it."""
+    """Ticks and a title under a drawing, and grid lines through it."""
     parts: list[Markup] = []
     for tick, named in scale.ticks(most):
         x = scale.across(tick)
@@ -213,7 +217,7 @@ def across_axis(
 
 
 def down_axis(scale: Scale, height: float, title: str, *, most: int = 5) -> Markup:
-    """Ticks at the left of a drawing, lines through it, and a title above."""
+    """Ticks at the left of a drawing, grid lines through it, and a title above it."""
     parts: list[Markup] = []
     for tick, named in scale.ticks(most):
         y = scale.down(tick, height)
@@ -224,7 +228,7 @@ def down_axis(scale: Scale, height: float, title: str, *, most: int = 5) -> Mark
 
 
 def block(style: Style, hint: str = "", **place: object) -> Markup:
-    """A part of a bar; one with a dash is hatched."""
+    """A part of a bar; it is hatched if its style has a dash."""
     hatched = style.dash != ""
     return element(
         "rect",
@@ -236,7 +240,7 @@ def block(style: Style, hint: str = "", **place: object) -> Markup:
 
 
 def swatch(key: Key) -> Markup:
-    """A series as a legend shows it."""
+    """The sample of a series in a legend."""
     style = key.style
     if key.kind == "bar":
         parts = [block(style, x=6, y=1, width=16, height=12)]
@@ -270,4 +274,4 @@ SPRITE = element(
     height=0,
     aria_hidden="true",
 )
-"""Marks and hatchings, once for each page that has charts."""
+"""Marks and hatchings, included once in each page that has charts."""

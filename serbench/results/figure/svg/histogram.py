@@ -1,4 +1,4 @@
-"""How many of something are in each bin."""
+"""Histograms: counts in each bin."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from serbench.results.figure.svg.elements import (
 
 HEIGHT_PX = 180
 LEAST_LOG = 0.7
-"""Where a logarithmic axis begins, so that a count of 1 has a bar."""
+"""Lower end of a logarithmic axis, chosen so that a count of 1 has a bar."""
 
 
 def histogram(plot: Histogram) -> Inside:
-    """Groups beside each other in every bin."""
+    """Draw groups next to each other in every bin."""
     x_scale = scale_of(plot.across, plot.edges[0], plot.edges[-1])
     most = max(count for group in plot.groups for count in group.counts)
     y_scale = scale_of(plot.down, LEAST_LOG if plot.down.log else 0, most * 1.05)
@@ -44,7 +44,7 @@ def histogram(plot: Histogram) -> Inside:
 def _bars(
     plot: Histogram, group: Counted, shift: float, x_scale: Scale, y_scale: Scale
 ) -> Iterator[Markup]:
-    """A group's bars, moved by a share of the bin's width."""
+    """A group's bars, shifted by a share of the bin's width."""
     for (left, right), count in zip(pairwise(plot.edges), group.counts, strict=True):
         if count:
             y = y_scale.down(count, HEIGHT_PX)

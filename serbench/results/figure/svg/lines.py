@@ -24,11 +24,11 @@ from serbench.results.figure.svg.elements import (
 
 HEIGHT_PX = 200
 MARKED = 8
-"""Marks along a line, about."""
+"""Approximate number of marks along a line."""
 
 
 def lines(plot: Lines) -> Inside:
-    """Lines over their bands, under their marks."""
+    """Draw lines above their bands and below their marks."""
     places = [x for line in plot.lines for x in line.x]
     x_scale = scale_of(plot.across, min(places), max(places))
     values = [v for line in plot.lines for v in (*line.middle, *line.low, *line.high)]
@@ -78,7 +78,7 @@ def _bars(line: Line, x_scale: Scale, y_scale: Scale) -> Iterator[Markup]:
 
 
 def _marks(line: Line, x_scale: Scale, y_scale: Scale) -> Iterator[Markup]:
-    """The points; of a long line some, the first and the last among them."""
+    """The marks of points; a long line has only some of them, with the first and the last."""
     last = len(line.x) - 1
     step = 1 if line.bars else max(1, round(last / MARKED))
     names = dict(x_scale.named)

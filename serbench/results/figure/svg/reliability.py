@@ -1,4 +1,6 @@
-"""Calibration: how often a method is right, by its confidence, and how often it has which."""
+"""Reliability curves: accuracy of a method by its confidence, and how often each confidence
+occurs.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,11 @@ CURVE_PX, GAP_PX, COUNTS_PX = 200, 30, 46
 UNIT = Scale(0, 1)
 
 FEW = 10
-"""Predictions in a bin below which its mark is hollow."""
+"""The mark of a bin with fewer predictions is hollow."""
 
 
 def reliability(plot: ReliabilityBins) -> Inside:
-    """The curve over a histogram of confidences."""
+    """Draw the curve over a histogram of confidences."""
     style, count = plot.style, plot.count
     held = [(c, a, n) for c, a, n in zip(plot.confidence, plot.accuracy, count, strict=True) if n]
     height = CURVE_PX + GAP_PX + COUNTS_PX

@@ -1,4 +1,4 @@
-"""Values in rows, one under the other: with intervals, as dots, as bars."""
+"""Values in rows from top to bottom: with intervals, as dots, as bars."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ from serbench.results.figure.svg.elements import (
 
 ROW_PX, LINE_PX, FIRST_PX = 50, 17, 8
 LONGEST = 34
-"""Characters of a label over its row that are shown; its table has all."""
+"""Number of characters shown of a label above its row; its table has all of it."""
 
 BESIDE = 42
-"""Characters of a label and what is said of it that fit side by side on a phone."""
+"""Number of characters of a label and its text that fit next to each other on a phone."""
 
 NARROW = 16
-"""Characters of a label at the left of its row."""
+"""Number of characters of a label at the left of its row."""
 
 BAR_ROW_PX, BAR_PX = 28, 16
 STEP_PX = 5
-"""Between the marks of a row, so that equal values do not hide each other."""
+"""Distance between the marks of a row, so that equal values do not hide each other."""
 
 
 def forest(plot: Forest) -> Inside:
-    """Each row its label, what is said of it, and its interval."""
+    """Draw rows, each with its label, its text and its interval."""
     rows, reference = plot.rows, plot.reference
     held = [end for row in rows if row.value is not None for end in (row.low, row.high)]
     held += [reference.value] if reference else []
@@ -77,7 +77,7 @@ def forest(plot: Forest) -> Inside:
 
 
 def _upright(scale: Scale, reference: ReferenceLine | None, start: float, end: float) -> Markup:
-    """The grid and the reference beside an interval: no line crosses the words over it."""
+    """The grid and the reference next to an interval; no line crosses the words above it."""
     lines = [
         rule(scale.across(tick), start, scale.across(tick), end, "grid")
         for tick, _ in scale.ticks()
@@ -90,7 +90,7 @@ def _upright(scale: Scale, reference: ReferenceLine | None, start: float, end: f
 
 
 def _words(row: ForestRow, top: float, *, below: bool) -> Markup:
-    """What a row is called, and what is said of it."""
+    """A row's label and text."""
     label = text(shortened(row.label, LONGEST), "0%", top + 12, "name")
     said = (
         text(row.said, "0%", top + 12 + LINE_PX, "said")
@@ -101,7 +101,7 @@ def _words(row: ForestRow, top: float, *, below: bool) -> Markup:
 
 
 def _interval(row: ForestRow, start: float, scale: Scale) -> Markup:
-    """The mark and its interval, so many pixels from the top."""
+    """The mark and its interval, ``start`` pixels from the top."""
     assert row.value is not None
     at, low, high = map(scale.across, (row.value, row.low, row.high))
     middle = start + 4
@@ -117,7 +117,7 @@ def _interval(row: ForestRow, start: float, scale: Scale) -> Markup:
 
 
 def dots(plot: Dots) -> Inside:
-    """Rows from top to bottom."""
+    """Draw rows of dots from top to bottom."""
     scale = scale_of(plot.axis, 0, 1)
     room = 22 + STEP_PX * max(len(plot.series) - 1, 0)
     height = room * len(plot.rows) + 4
@@ -127,7 +127,7 @@ def dots(plot: Dots) -> Inside:
 
 
 def _room(labels: Sequence[str]) -> int:
-    """Pixels at the left for labels."""
+    """Width in pixels of the room for labels at the left."""
     return 14 + 8 * max(len(shortened(label, NARROW)) for label in labels)
 
 
@@ -152,7 +152,7 @@ def _dots(row: DotRow, top: float, room: float, plot: Dots, scale: Scale) -> Mar
 
 
 def bars(plot: Bars) -> Inside:
-    """A bar for each group, from the top."""
+    """Draw a bar for each group, from the top."""
     ends = [sum(part.value for part in each.parts) for each in plot.groups]
     scale = scale_of(plot.axis, 0, max(*ends, 1e-9) * 1.05)
     height = BAR_ROW_PX * len(plot.groups) + 4

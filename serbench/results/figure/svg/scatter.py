@@ -1,4 +1,4 @@
-"""Cost against score, and those that no other beats in both."""
+"""Cost against score, and the points that no other beats in both."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from serbench.results.figure.svg.elements import (
 
 HEIGHT_PX = 300
 CLOSE_PX = 15
-"""Numbers of points that are nearer than this are moved apart."""
+"""If points are nearer than this, their numbers are moved apart."""
 
 
 ON_FRONT, BEHIND = Style(2, "diamond"), Style(1)
 
 
 def scatter(plot: Scatter) -> Inside:
-    """Points, and the front as a staircase."""
+    """Draw points, and the front as a staircase."""
     points = plot.points
     costs = [point.x for point in points]
     x_scale = scale_of(replace(plot.across, log=True), min(costs) / 1.35, max(costs) * 1.35)
@@ -59,7 +59,7 @@ def scatter(plot: Scatter) -> Inside:
 
 
 def _steps(front: Sequence[Point], x_scale: Scale, y_scale: Scale) -> list[tuple[float, float]]:
-    """The front as a staircase: what is had for no more than so much."""
+    """The front as a staircase: the best score for at most each cost."""
     steps: list[tuple[float, float]] = []
     for point in front:
         x, y = x_scale.at(point.x), 100 - y_scale.at(point.y)
@@ -72,7 +72,9 @@ def _steps(front: Sequence[Point], x_scale: Scale, y_scale: Scale) -> list[tuple
 def _label_places(
     points: Sequence[Point], x_scale: Scale, y_scale: Scale
 ) -> list[tuple[float, float]]:
-    """Pixels from each point to the baseline of its number, none on another's number."""
+    """The distance in pixels from each point to the baseline of its number, so that numbers do not
+    overlap.
+    """
     choices = [
         (11, -6), (-11, -6), (11, 15), (-11, 15), (0, -20), (0, 29), (14, -20), (-14, -20),
         (14, 29), (-14, 29), (0, -34), (0, 43),
