@@ -14,7 +14,8 @@ from serbench.results.table.table import Table
 Outcome = Literal["passed", "note", "warning", "failed", "not run"]
 
 OUTCOMES: tuple[Outcome, ...] = ("failed", "warning", "note", "not run", "passed")
-"""The worst first. ``failed``: the exit code is 1. ``warning``: results are weaker than they look.
+"""Outcomes, the worst first. ``failed``: the exit code is 1. ``warning``: results are weaker than
+they look.
 ``note``: state it with results. ``not run``: the message says why.
 """
 
@@ -22,7 +23,7 @@ RAN: tuple[Outcome, ...] = ("failed", "warning", "note", "passed")
 
 
 Progress = Callable[[str, int, int], None]
-"""``progress(stage, done, total)``."""
+"""A function that shows progress: ``progress(stage, done, total)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +76,18 @@ class Finding:
 
 
 class Stopwatch:
-    """Sets each finding's wall time since the one before it, or since the start."""
+    """Measures each finding's wall time since the one before it, or since the start."""
 
     def __init__(self) -> None:
         self.last = time.perf_counter()
 
     def lap(self, finding: Finding) -> Finding:
-        """A finding that was made just now, with its time."""
+        """Add the wall time since the last finding to a finding that was made just now."""
         before, self.last = self.last, time.perf_counter()
         return replace(finding, seconds=self.last - before)
 
     def laps(self, found: Iterable[Finding]) -> Iterator[Finding]:
-        """Findings of a generator, which makes them one by one, with their times."""
+        """Add wall times to the findings of a generator, which makes them one by one."""
         return map(self.lap, found)
 
 
@@ -97,10 +98,10 @@ class Findings:
     Attributes:
         command: ``"audit"``, ``"corpus check"``, ``"verify"`` or ``"regress"``.
         subject: what was checked: split files, a corpus, a run.
-        found: in order of display.
+        found: findings in order of display.
         if_passed, if_failed: meaning of either verdict, in a few words.
-        facts: about the subject, by name; ``speakers_from`` is printed as ``Speakers from``.
-        about: by check, what it looks for, or why.
+        facts: facts about the subject, by name; ``speakers_from`` is printed as ``Speakers from``.
+        about: what each check looks for, or why, by check.
         tables: printed above the findings.
         remarks: further remarks.
     """
@@ -140,7 +141,7 @@ class Findings:
 
     @property
     def verdict(self) -> str:
-        """One line about the whole."""
+        """The overall result in one line."""
         ran, failed = numbered(len(self.checks(*RAN)), "check"), self.checks("failed")
         if failed:
             where = joined(map(self._with_folds, failed))
@@ -179,5 +180,5 @@ def spelled_units(found: Iterable[Respelled]) -> tuple[Unit, ...]:
 
 
 def named(names: Iterable[str]) -> tuple[Unit, ...]:
-    """Units with nothing but a name."""
+    """Units that have only a name."""
     return tuple(map(Unit, names))

@@ -128,7 +128,7 @@ def _unit(unit: Unit) -> dict[str, object]:
 
 
 def _rows(table: Table) -> list[dict[str, object]]:
-    """Its numbers, else its cells."""
+    """The table's numbers, or else its cells."""
     cells = (
         {title: cell.whole for title, cell in zip(table.columns, row, strict=True)}
         for row in table.rows
@@ -137,10 +137,11 @@ def _rows(table: Table) -> list[dict[str, object]]:
 
 
 def junit(found: Findings, seconds: float) -> bytes:
-    """JUnit XML as ``junit-10.xsd`` of Jenkins' xUnit plugin has it: a test case per finding.
+    """JUnit XML in the format of ``junit-10.xsd`` of Jenkins' xUnit plugin: a test case per
+    finding.
 
     Args:
-        found: each with its own time.
+        found: findings, each with its own time.
         seconds: wall time of the whole command, including reading the corpus.
     """
     failed, skipped = len(found.of("failed")), len(found.of("not run"))
@@ -164,7 +165,7 @@ def junit(found: Findings, seconds: float) -> bytes:
 
 
 def junit_error(command: str, message: str, seconds: float) -> bytes:
-    """The same if nothing could be checked: one test case, with an error."""
+    """JUnit XML if nothing could be checked: one test case, with an error."""
     suite = _suite(command, seconds, 1, errors=1)
     case = _case(suite, command, "the check could run", seconds)
     ET.SubElement(case, "error", {"message": _xml(message), "type": "input"}).text = _xml(message)

@@ -23,7 +23,7 @@ SHOWN = 30
 
 
 def told(found: Findings) -> list[Finding]:
-    """Findings to print: of a single fold only failures, because the JSON has all."""
+    """Findings to print: for a single fold only failures, because the JSON has all."""
     return [each for each in found.found if not each.fold or each.outcome in {"failed", "warning"}]
 
 
@@ -68,7 +68,7 @@ def detail_lines(found: Findings) -> Iterator[str]:
 
 
 def text_lines(found: Findings) -> list[str]:
-    """Everything without tables, where tables cannot be drawn."""
+    """Everything without tables, for places where tables cannot be drawn."""
     rows = [f"{each.outcome}: {each.place}: {each.message}" for each in told(found)]
     return [f"{found.title}: {found.verdict}", *rows, *detail_lines(found), *found.remarks]
 
@@ -97,5 +97,5 @@ def _item(line: str) -> str:
 
 
 def markdown_error(command: str, message: str) -> str:
-    """The same if nothing could be checked."""
+    """The summary if nothing could be checked."""
     return f"### serbench {command}: not run\n\n{escape_markdown(message)}\n"

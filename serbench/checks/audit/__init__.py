@@ -1,1 +1,1 @@
-"""The guard for any splits: what two parts of a fold share and should not."""
+"""The audit of any splits: what two parts of a fold share but must not share."""

@@ -22,7 +22,7 @@ NO_AUDIO = "no audio; give --data-dir, or paths of existing files"
 
 @dataclass(frozen=True, slots=True)
 class AuditedRecording:
-    """One audio file that was read, as the search for near-duplicates takes it."""
+    """One audio file that was read, in the form that the search for near-duplicates needs."""
 
     id: str
     path: Path
@@ -35,11 +35,11 @@ def find_audio(
     data_dir: Path | None,
     files: Mapping[str, Path] | None,
 ) -> dict[str, Path]:
-    """The audio file of each utterance that has one.
+    """Find the audio file of each utterance that has one.
 
-    Looked up in this order: ``files`` (a corpus's own); the row's path as it is; the path below
-    ``data_dir``, with leading folders removed one by one; the path below the split file's folder; a
-    file of ``data_dir`` whose stem is unique.
+    It is searched in this order: ``files`` (a corpus's own); the row's path as it is; the path
+    below ``data_dir``, with leading folders removed one by one; the path below the split file's
+    folder; a file of ``data_dir`` whose stem is unique.
 
     Raises:
         SplitError: ``data_dir`` is not a folder.

@@ -120,7 +120,7 @@ def check_speakers(fold: FoldView) -> list[Finding]:
 
 
 def check_utterances(fold: FoldView) -> list[Finding]:
-    """L2 of one fold: utterances in two parts, or named more than once in one."""
+    """L2 of one fold: utterances in two parts, or named more than once in one part."""
     shared = []
     for one, other in PAIRS:
         both = _sorted(fold.ids[one] & fold.ids[other])
@@ -171,7 +171,7 @@ def check_copies(fold: FoldView, audio: AuditedAudio) -> list[Finding]:
         units = []
         for group in groups.values():
             here, there = group & fold.ids[one], group & fold.ids[other]
-            # One name in both parts is L2.
+            # The same name in both parts is a matter of L2.
             if here and there and len(here | there) > 1:
                 names = " = ".join(_sorted(here | there))
                 units.append(_unit(names, {one: len(here), other: len(there)}))
@@ -256,7 +256,7 @@ def _outcome(
 
 
 def _unit(name: str, counts: Mapping[Part, int]) -> Unit:
-    """With its utterances by part, if there are several."""
+    """A unit with its utterances by part, if it is in several parts."""
     times = [*counts.values()]
     detail = f"{times[0]} times" if len(times) == 1 else " + ".join(map(str, times))
     return Unit(

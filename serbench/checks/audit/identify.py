@@ -19,7 +19,9 @@ from serbench.running.registry.aliases import alias_key
 IEMOCAP_STEM = re.compile(
     r"(?P<session>Ses\d\d)[FM]_(?:(?P<script>script\d\d_\d)\w*|.+)_(?P<sex>[FM])(XX)?\d+", re.ASCII
 )
-"""The letter of the last token names the speaker; the first token names whom the cameras follow."""
+"""The letter of the last token names the speaker; the first token names the person whom the
+cameras follow.
+"""
 
 NOT_KNOWN = "unknown"
 
@@ -33,12 +35,12 @@ class Identified:
 
     Attributes:
         rows: utterances, named by their id in the corpus if it is known.
-        speakers_from, texts_from: in words.
+        speakers_from, texts_from: where speakers and texts come from, in words.
         unknown: names that are not in the corpus.
         absent: utterances of the corpus's grammar that are not in its folder.
         unnamed: utterances in the folder that the split file does not name.
         files: audio of the corpus's folder by utterance.
-        notes: for the report.
+        notes: notes for the report.
     """
 
     rows: tuple[AuditRow, ...]
@@ -73,12 +75,12 @@ def identify_by_corpus(
     name: str,
     records: Sequence[UtteranceRecord] | None,
 ) -> Identified:
-    """Rows with ids and facts of a corpus.
+    """Add ids and facts of a corpus to rows.
 
     Args:
-        rows: as read.
-        corpus: its grammar is tried first.
-        name: of the dataset, for messages.
+        rows: the rows as read.
+        corpus: the corpus; its grammar is tried first.
+        name: name of the dataset, for messages.
         records: every utterance of a local copy; None without a copy.
 
     Raises:
@@ -126,7 +128,7 @@ def identify_by_corpus(
 
 
 def identify_by_name(rows: Sequence[AuditRow]) -> Identified:
-    """Rows as the split file describes them; IEMOCAP's names also give the speaker.
+    """Use the facts of the split file; the speaker also comes from IEMOCAP's names.
 
     If a speaker column contradicts such a name, a note says how often.
     """
@@ -157,7 +159,7 @@ def _wrong_speakers(clashes: Iterable[Clash], known: Collection[AuditRow]) -> tu
 def _fill(
     rows: Sequence[AuditRow], look: LookUp
 ) -> tuple[dict[AuditRow, UtteranceRecord], tuple[AuditRow, ...]]:
-    """Rows that ``look`` knows with their records, and all rows with its facts added."""
+    """Rows that ``look`` finds, with their records; and all rows, with these facts added."""
     asked: dict[tuple[str, str | None], UtteranceRecord | None] = {}
     known: dict[AuditRow, UtteranceRecord] = {}
     filled: list[AuditRow] = []
@@ -183,9 +185,9 @@ def _fill(
 
 
 def _corpus_look(corpus: Corpus, dataset: str, records: Sequence[UtteranceRecord]) -> LookUp:
-    """By id, by the corpus's grammar, and by the names of its files if they are unique.
+    """Look up by id, by the corpus's grammar, and by the names of its files if they are unique.
 
-    A key may have its dataset in front, as EmoBox's ``emodb-03a01Fa``.
+    A key may begin with its dataset, as in EmoBox's ``emodb-03a01Fa``.
     """
     by_id = {record.id: record for record in records}
     counts = Counter(record.path.name for record in records)

@@ -41,7 +41,7 @@ class AuditRow:
         part: its role in the fold.
         where: file and line, for messages.
         speaker, session, text, label: None if unknown.
-        path: of its audio file, as the split file gives it, with ``/``.
+        path: path of its audio file, as in the split file, with ``/``.
     """
 
     utterance: str
@@ -57,12 +57,12 @@ class AuditRow:
 
 @dataclass(frozen=True, slots=True)
 class SplitFile:
-    """Everything that was read.
+    """The content of split files.
 
     Attributes:
         format: ``"csv"``, ``"emobox"``, ``"s3prl"`` or ``"folder"``.
         described: the format in words, for the header.
-        rows: in the order of the files.
+        rows: rows in the order of the files.
         notes: remarks on the reading, for the report.
     """
 

@@ -1,4 +1,4 @@
-"""From split files to findings."""
+"""Runs all checks on split files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def audit(
     """Run every check that is possible on any splits.
 
     Args:
-        splits: as ``read_splits`` returns them.
+        splits: the result of ``read_splits``.
         source: the file or folder that they were read from.
         corpus: the utterances' corpus; None: the split files' own columns are used.
         corpus_name: its name in the registry.
@@ -51,7 +51,7 @@ def audit(
         known_as: the dataset with such names, if no corpus was named.
 
     Raises:
-        SplitError: the corpus knows none of the names, or columns contradict it.
+        SplitError: the corpus does not have any of the names, or columns contradict it.
         CorpusError: ``data_dir`` is not the corpus, or audio cannot be read.
     """
     data_dir = data_dir.expanduser().absolute() if data_dir is not None else None
@@ -100,7 +100,9 @@ def _identified_facts(identified: Identified) -> dict[str, str | int | None]:
 def _in_one_spelling(
     identified: Identified, different: Mapping[str, Sequence[str]]
 ) -> tuple[Identified, tuple[Respelled, ...]]:
-    """Rows where each name has its most frequent spelling; and the names with several spellings."""
+    """Rows in which each name has its most frequent spelling, and the names that have several
+    spellings.
+    """
     once = {(row.utterance, row.speaker, row.session, row.text): row for row in identified.rows}
     found = respelled(once.values(), different)
     usual = {(each.kind, name): each.usual for each in found for name in each.counts}
@@ -127,7 +129,7 @@ def fold_table(folds: Sequence[FoldView], found: Sequence[Finding]) -> Table:
 
 
 def _part_columns(part: Part) -> list[Column[FoldView]]:
-    """Utterances; in the JSON also speakers and sessions if all are known."""
+    """A column of utterances; in the JSON also of speakers and sessions, if all are known."""
     return [
         Column(SHORT[part], lambda fold: len(fold.parts[part]), COUNT, key=part),
         Column("", lambda fold: fold.count(part, "speaker"), COUNT, key=f"{part}_speakers"),
@@ -140,7 +142,7 @@ def _check_column(check: str, found: Sequence[Finding]) -> Column[FoldView]:
 
 
 def _folds(identified: Identified) -> list[FoldView]:
-    """In the natural order of their names."""
+    """The folds in the natural order of their names."""
     rows_of: dict[str, list[AuditRow]] = {}
     for row in identified.rows:
         rows_of.setdefault(row.fold, []).append(row)
@@ -175,12 +177,12 @@ def _speakers(fold: FoldView, part: Part) -> str:
 
 
 def _word(fold: FoldView, check: str, found: Sequence[Finding]) -> str:
-    """``passed``, ``failed 3``, ``50 %`` or ``not run``."""
+    """A check's outcome in a word: ``passed``, ``failed 3``, ``50 %`` or ``not run``."""
     own = [each for each in found if each.check == check and each.fold == fold.name]
     for each in own:
         if "share" in each.numbers:
             return f"{100 * each.numbers['share']:.0f} %"
-    # A speaker that is in all three parts is one speaker.
+    # A speaker that is in all three parts counts as one speaker.
     leaks = {unit.name for each in own if each.outcome == "failed" for unit in each.units}
     if leaks:
         return f"failed {len(leaks)}"

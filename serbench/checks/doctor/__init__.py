@@ -1,1 +1,1 @@
-"""The installation: what it has, what it can use, and what is broken or missing."""
+"""Diagnosis of the installation: what it has, what it can use, and what is broken or missing."""

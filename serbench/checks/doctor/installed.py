@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 INSTALL = "pip install --upgrade serbench"
 
 IMPORTED = ("soundfile", "onnxruntime", "torch")
-"""Packages with compiled libraries, which may be installed and still fail to load. serbench works
-without torchaudio's.
+"""Packages with compiled libraries, which may be installed but fail to load. serbench works without
+the library of torchaudio.
 """
 
 IMPORT = """
@@ -36,7 +36,7 @@ IMPORT_S = 60.0
 """Time limit of the imports."""
 
 ERRORS = 10
-"""Lines of the registry's errors that are shown."""
+"""Greatest number of the registry's errors that are shown."""
 
 
 def versions() -> list[Line]:
@@ -83,7 +83,9 @@ def _package(required: Requirement, fault: str) -> Line:
 
 
 def _required(extra: str = "", package: str = "serbench") -> list[Requirement]:
-    """Requirements of a package on this system; of an extra, its additional ones."""
+    """Requirements of a package on this system; if ``extra`` is given, the additional ones of this
+    extra.
+    """
     from packaging.requirements import Requirement
 
     found = {}
@@ -103,7 +105,7 @@ def _version(name: str) -> str | None:
 
 
 def extras() -> list[Line]:
-    """Extras, and how to install them."""
+    """The extras, and how to install them."""
     named = metadata.metadata("serbench").get_all("Provides-Extra") or []
     return [_extra(name) for name in named if name != "dev"]
 
@@ -149,8 +151,8 @@ def plugins(load: Callable[[], Plugins]) -> list[Line]:
 
 
 def registry(load: Callable[[], Registry], overlay: Path | None) -> list[Line]:
-    """The user's registry file, and errors of it or of the packaged one, except those that a failed
-    plugin causes.
+    """The user's registry file, and errors in it or in the packaged one. Errors that a failed
+    plugin causes are left out.
     """
     from serbench.errors import RegistryError
     from serbench.running.registry.load import USERS

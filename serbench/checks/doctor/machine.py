@@ -1,4 +1,4 @@
-"""The machine: devices, folders, data and the hub."""
+"""Diagnosis of the machine: devices, folders, data and the hub."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def devices() -> list[Line]:
 
 
 def _gpus() -> list[Line]:
-    """Output of the driver; torch is not imported, which would take seconds."""
+    """GPUs from the output of the driver; torch is not imported because that takes seconds."""
     if platform.system() == "Darwin" and platform.machine() == "arm64":
         return [Line("GPU", "Apple, --device mps")]
     asked = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
@@ -59,7 +59,7 @@ def _gpus() -> list[Line]:
 
 
 def folders() -> list[Line]:
-    """The cache and the folder of corpora."""
+    """The cache and the folder of corpora, with their sizes."""
     from serbench.data.corpus.locate import DATA_VARIABLE
     from serbench.files.paths import CACHE_VARIABLE, cache_folder
 
@@ -91,7 +91,7 @@ def _held(folder: Path) -> int:
         for name in names:
             try:
                 held += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118 - quick
-            except OSError:  # gone meanwhile
+            except OSError:  # deleted meanwhile
                 continue
     return held
 
@@ -103,7 +103,7 @@ def hub() -> list[Line]:
     if constants.HF_HUB_OFFLINE:
         return [Line("model hub", "not asked, because HF_HUB_OFFLINE is set")]
     address = constants.ENDPOINT
-    # In a thread, since looking up a name may last longer than any timeout.
+    # In a thread, because looking up a name may take longer than any timeout.
     told: list[str] = []
     asking = threading.Thread(target=lambda: told.append(_fault(address)), daemon=True)
     asking.start()
@@ -120,7 +120,7 @@ def _fault(address: str) -> str:
     try:
         with request.urlopen(request.Request(address, method="HEAD"), timeout=HUB_S):  # noqa: S310
             return ""
-    except url_error.HTTPError:  # an answer, too
+    except url_error.HTTPError:  # is an answer, too
         return ""
     except (OSError, ValueError) as error:
         return str(getattr(error, "reason", error))

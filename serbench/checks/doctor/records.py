@@ -19,7 +19,7 @@ class Line:
     Attributes:
         name: the fact.
         value: its state.
-        broken: what to do, if serbench cannot work as it should; else empty.
+        broken: what to do if serbench cannot work as it should; else empty.
     """
 
     name: str

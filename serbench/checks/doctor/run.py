@@ -1,4 +1,4 @@
-"""Check everything, section after section; no section can end the others."""
+"""Checks everything, one section after another; an error in one does not end the others."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def diagnose(overlay: Path | None = None) -> Diagnosis:
-    """Everything found here, and what is broken. Nothing is written; risky imports happen in
-    another process.
+    """Diagnose this installation and machine. Nothing is written; risky imports happen in another
+    process.
 
     Args:
         overlay: the user's registry file; None: ``./serbench.toml``, if it exists.
@@ -37,7 +37,7 @@ def diagnose(overlay: Path | None = None) -> Diagnosis:
     return Diagnosis(tuple(section(title, look) for title, look in looks.items()))
 
 
-# Imported where they are used: a required package may be missing, and then other sections tell.
+# Imported where they are used: if a required package is missing, other sections report it.
 def _plugins() -> Plugins:
     from serbench.running.plugins import load_plugins
 
@@ -48,7 +48,7 @@ def _registry(plugins: Plugins, overlay: Path | None) -> Registry:
     from serbench.running.registry import load
 
     before = load.log.level
-    load.log.setLevel(logging.ERROR)  # what it warns of follows from plugins that failed
+    load.log.setLevel(logging.ERROR)  # its warnings only repeat that plugins failed
     try:
         return load.load_registry(plugins, overlay, strict=False)
     finally:

@@ -29,7 +29,7 @@ def accuracy_findings(
         limit: the greatest drop that is allowed at all, significant or not.
 
     Raises:
-        SerbenchError: fewer than two speakers.
+        SerbenchError: there are fewer than two speakers.
     """
     for metric in METRICS:
         difference = paired_difference(now, golden, metric)
@@ -55,7 +55,7 @@ def accuracy_findings(
 
 
 def _moved(metric: str, difference: float) -> str:
-    """For instance ``UA fell 28.6 points below the reference``."""
+    """A change of a metric in words, for instance ``UA fell 28.6 points below the reference``."""
     points = percent(abs(difference))
     if points == "0.0":
         return f"{metric} equals the reference"

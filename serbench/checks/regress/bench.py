@@ -53,7 +53,7 @@ class BenchRun:
     """A finished run.
 
     Attributes:
-        folder: of the run.
+        folder: folder of the run.
         golden: golden file to use if none is named; None: no default.
     """
 
@@ -65,7 +65,7 @@ class BenchRun:
 
     @cached_property
     def comparison(self) -> Comparison:
-        """All methods, each compared with the first, as the report has them.
+        """All methods, each compared with the first, as in the report.
 
         Raises:
             StoreError: the run's files are damaged.
@@ -108,7 +108,7 @@ class BenchRun:
                 f"regress {self.folder} --update --golden {path}"
             )
         found = _found(self.folder, path)
-        if isinstance(found, SerbenchError):  # so pytest shows the message and nothing around it
+        if isinstance(found, SerbenchError):  # so that pytest shows only the message
             raise found
         if not found.passed:
             raise RegressionError("\n".join(text_lines(found)))
@@ -208,6 +208,6 @@ def lenient_warnings() -> Iterator[None]:
 
 
 def speech_like_noise(audio_s: float) -> Waveforms:
-    """``(1, samples)``: noise at the level of speech; latency does not depend on the content."""
+    """Noise ``(1, samples)`` at the level of speech; latency does not depend on the content."""
     samples = round(audio_s * SAMPLE_RATE_HZ)
     return np.random.default_rng(0).normal(0.0, 0.05, (1, samples)).astype(np.float32)

@@ -60,8 +60,8 @@ def check_run(folder: Path, path: Path, bench: Bench | None) -> Findings:
     """Compare a run with a golden file.
 
     Args:
-        folder: of the run.
-        path: of the golden file.
+        folder: folder of the run.
+        path: path of the golden file.
         bench: None: only accuracy is checked.
 
     Raises:
@@ -69,7 +69,7 @@ def check_run(folder: Path, path: Path, bench: Bench | None) -> Findings:
     """
     golden = read_golden(path)
     run = open_run(folder)
-    check_accuracy(run, golden, path)  # before minutes are spent on what cannot be compared
+    check_accuracy(run, golden, path)  # first, because measuring takes minutes
     if not (bench and golden.latency):
         return judge(run, golden, path)
     unmeasured = [each.what for each in golden.latency if each.ratio is None]
@@ -91,9 +91,9 @@ def update_golden(
     """Write a run's results as the golden file, with the user's settings of the old one.
 
     Args:
-        folder: of the run.
-        path: of the golden file.
-        backends: to add to those of the old file.
+        folder: folder of the run.
+        path: path of the golden file.
+        backends: backends to add to those of the old file.
         bench: None: latency is left out.
         announce: called with the expected duration before anything is measured.
 

@@ -31,7 +31,7 @@ def golden_run(run: StoredRun) -> GoldenRun:
 
 
 def run_tallies(run: StoredRun) -> dict[str, Tally]:
-    """Hits and counts of every method, teachers' own included.
+    """Hits and counts of every method, and of teachers.
 
     Raises:
         StoreError: a method was not tested on all utterances.
@@ -80,7 +80,7 @@ def shared_settings(run: StoredRun) -> tuple[dict[str, Setting], dict[str, dict[
 
 
 def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Setting]]:
-    """Dotted keys; values that TOML cannot express become text."""
+    """Dotted keys and their values; values that TOML cannot express become text."""
     for path, value in leaves(table):
         if isinstance(value, (list, tuple)):
             yield path, [_plain(item) for item in value]
@@ -95,7 +95,7 @@ def _plain(value: object) -> bool | int | float | str:
         case None:
             return "none"
         case str():
-            # Where somebody keeps a model is nobody else's business; its digest tells them apart.
+            # The path of a user's model is private; the digest of the model distinguishes models.
             return Path(value).name if Path(value).is_absolute() else value
         case _:
             return json.dumps(value, ensure_ascii=False)

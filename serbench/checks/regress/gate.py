@@ -1,4 +1,4 @@
-"""A run compared with a golden file."""
+"""Compares a run with a golden file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Timing:
 
 
 def open_run(folder: Path) -> StoredRun:
-    """A run that can be compared, or be a reference.
+    """Open a run that can be compared, or be a reference.
 
     Raises:
         StoreError: the run has not finished, or its protocol is broken on purpose.
@@ -98,7 +98,9 @@ def check_same(run: StoredRun, tallies: Mapping[str, Tally], golden: Golden, pat
 
 
 def _other_utterances(tallies: Mapping[str, Tally], golden: Golden) -> list[str]:
-    """The digests agree but the counts differ: the golden file was edited."""
+    """Differences of counts although the digests agree, which means that the golden file was
+    edited.
+    """
     for name in golden.methods:
         now, then = tallies[name], golden.tally(name)
         if now.speakers != then.speakers or not (now.counts == then.counts).all():
@@ -114,7 +116,7 @@ def _short(text: str) -> str:
 def check_reference(golden: Golden, reference: Reference, path: Path) -> None:
     """
     Raises:
-        StoreError: the golden ratios are to another model.
+        StoreError: the golden file's ratios refer to another model.
     """
     held = golden.reference
     if held and held.sha256 != reference.sha256:
@@ -156,7 +158,9 @@ def check_timing(golden: Golden, timing: Timing, path: Path) -> tuple[Finding, .
 
 
 def _latency(golden: Golden, timed: Timed, ratio: float) -> Finding:
-    """A backend that runs here but cannot run this model any more has failed."""
+    """The finding on an entry's latency; a backend that runs here but can no longer run this model
+    has failed.
+    """
     entry = timed.entry
     tolerance = golden.allowed.latency if entry.allowed is None else entry.allowed
     check = f"{entry.what} latency"
@@ -170,9 +174,9 @@ def judge(run: StoredRun, golden: Golden, path: Path, timing: Timing | None = No
     """Compare a run with a golden file.
 
     Args:
-        run: of ``open_run``.
-        golden: of ``read_golden``.
-        path: of the golden file.
+        run: the result of ``open_run``.
+        golden: the result of ``read_golden``.
+        path: path of the golden file.
         timing: measurements of this machine; None: only accuracy is checked.
 
     Raises:

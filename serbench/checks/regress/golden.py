@@ -30,7 +30,7 @@ class Allowed(Params):
     """How much worse a run may be."""
 
     margin: Share = 0.01
-    """The greatest significant drop of UA and WA: the 95 % CI must reach above it."""
+    """The greatest significant drop of UA and WA: the 95 % CI must include a smaller drop."""
     limit: Share = 0.05
     """The greatest drop of UA and WA, significant or not."""
     latency: Tolerance = 0.25
@@ -52,7 +52,7 @@ class GoldenRun(Params):
 
 
 class GoldenMethod(Params):
-    """A method's scores, and the hits that they come from."""
+    """A method's scores, and the hits from which they are computed."""
 
     seeds: Annotated[list[int], Field(min_length=1)]
     ua: Share
@@ -64,7 +64,7 @@ class GoldenMethod(Params):
 
 
 class GoldenReference(Params):
-    """The model that latencies are divided by."""
+    """The model by whose latency others are divided."""
 
     kind: Literal["built-in", "file"]
     sha256: str
@@ -87,12 +87,12 @@ class GoldenLatency(Params):
 
     @property
     def what(self) -> str:
-        """Its name in tables."""
+        """The entry's name in tables."""
         return f"{self.method} {self.backend} {self.audio_s:g} s"
 
 
 class Golden(Params):
-    """The file."""
+    """The content of a golden file."""
 
     schema_version: Literal[1]
     run: GoldenRun

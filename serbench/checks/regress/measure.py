@@ -29,7 +29,9 @@ ROUNDS = 8
 """Default; with 95 % confidence, the second lowest of 8 ratios is below their median."""
 
 BUDGET_S, WARM_UP_S = 0.5, 0.1
-"""Seconds for the calls of one model with one length of audio in one round, and before them."""
+"""Seconds for the calls of one model with one length of audio in one round, and for the warm-up
+before them.
+"""
 
 OWN = "reference"
 """Name of the reference among backends."""
@@ -40,8 +42,8 @@ class Conditions:
     """Conditions of the measurement.
 
     Attributes:
-        reference: the model that latencies are divided by.
-        budget_s: for the calls of one model in one round.
+        reference: the model by whose latency others are divided.
+        budget_s: time for the calls of one model in one round.
     """
 
     reference: Reference
@@ -55,7 +57,7 @@ class Timed:
     """Measurements for an entry of the golden file.
 
     Attributes:
-        ratios: a quick call over the reference's, in each round; empty if it failed.
+        ratios: time of a quick call divided by the reference's, in each round; empty if it failed.
         size_bytes: None if the model could not be converted.
         failure: why there are no ratios; None if there are.
         seconds: wall time of its calls in all rounds, including those of the reference.
@@ -74,12 +76,12 @@ def entry_backends(
     """The backends that entries name.
 
     Args:
-        registry: with the backends.
-        entries: of a golden file.
-        where: its name, for messages.
+        registry: the registry that has the backends.
+        entries: entries of a golden file.
+        where: name of the file, for messages.
 
     Raises:
-        RegistryError: an unknown name.
+        RegistryError: a name is unknown.
         PluginError: one cannot run here; the message has every reason.
     """
     found: dict[str, TriedBackend] = {}
@@ -107,10 +109,10 @@ def time_entries(
     Raises:
         StoreError: the run is leaky, or has no such method.
         PluginError: the reference cannot be run.
-        SerbenchError: more threads than cores, or too few rounds.
+        SerbenchError: there are more threads than cores, or too few rounds.
     """
     replay.check_proper()
-    median_bounds([1.0] * conditions.rounds)  # are there enough?
+    median_bounds([1.0] * conditions.rounds)  # raises if there are too few
     if conditions.threads > usable_cores():
         raise SerbenchError(
             f"the golden file asks for {conditions.threads} threads, but this process may use "
@@ -134,7 +136,7 @@ def _time_model(
     backends: Mapping[str, TriedBackend],
     conditions: Conditions,
 ) -> list[Timed]:
-    """All entries of one model."""
+    """Time all entries of one model."""
     reference = conditions.reference
     lengths = sorted({entry.audio_s for entry in entries})
     effort = Effort(

@@ -1,13 +1,13 @@
 """Latency ratios and sizes compared with those of the reference run.
 
-Each round gives one ratio: a quick call of the model (the 10th percentile) over a quick call of the
-reference model, measured one right after the other. Other work of a machine makes calls slower and
-never quicker, so a quick call shows the model's own time. On a shared runner, some rounds are still
-disturbed throughout, and not always to the same side's advantage. So the gate tests whether the
-*median* ratio is too high, without assuming a distribution of the noise: of R rounds, the k-th
-lowest ratio exceeds the true median with a probability of P(Binomial(R, ½) < k) (the sign test's
-interval). A check fails if the highest order statistic with a probability of at most 5 % is above
-the allowed ratio: the lowest of 5 rounds, the second of 8.
+Each round gives one ratio: the time of a quick call of the model (the 10th percentile) divided by
+that of the reference model, measured one right after the other. Other work of a machine makes calls
+slower and never quicker, so a quick call shows the model's own time. On a shared runner, some
+rounds are still disturbed throughout, and not always to the same side's advantage. So the gate
+tests whether the *median* ratio is too high, without assuming a distribution of the noise: of R
+rounds, the k-th lowest ratio exceeds the true median with a probability of P(Binomial(R, ½) < k)
+(the sign test's interval). A check fails if the highest order statistic with a probability of at
+most 5 % is above the allowed ratio: the lowest of 5 rounds, the second of 8.
 
 The lowest of all would not raise false alarms either, but a single round with a disturbed reference
 would hide a real change, and more rounds would make that worse. Simulated with models that take 1.5
@@ -33,11 +33,11 @@ FEWEST_ROUNDS = 5
 
 
 QUICK = 10
-"""Percentile of a round's calls that represents undisturbed calls."""
+"""Percentile of a round's calls that represents an undisturbed call."""
 
 
 def round_ratio(calls_s: Sequence[float], reference_s: Sequence[float]) -> float:
-    """Ratio of one round: a quick call of the model over one of the reference."""
+    """Ratio of one round: time of a quick call of the model divided by that of the reference."""
     return float(np.percentile(calls_s, QUICK) / np.percentile(reference_s, QUICK))
 
 
@@ -45,7 +45,7 @@ def median_bounds(ratios: Sequence[float]) -> tuple[float, float]:
     """Bounds above and below the true median, each with at least 95 % confidence.
 
     Raises:
-        SerbenchError: fewer than 5 ratios.
+        SerbenchError: there are fewer than 5 ratios.
     """
     rounds = len(ratios)
     if rounds < FEWEST_ROUNDS:
@@ -68,7 +68,7 @@ def latency_finding(
         tolerance: how much higher it may be, as a share of ``golden``.
 
     Raises:
-        SerbenchError: fewer than 5 rounds.
+        SerbenchError: there are fewer than 5 rounds.
     """
     now = float(np.median(ratios))
     low, high = (each / golden - 1 for each in median_bounds(ratios))
@@ -111,7 +111,7 @@ def size_finding(check: str, now: int, golden: int, tolerance: float) -> Finding
 
 
 def _moved(change: float) -> str:
-    """For instance ``rose by 12.0 %``."""
+    """A change in words, for instance ``rose by 12.0 %``."""
     if percent(abs(change)) == "0.0":
         return "is unchanged"
     return f"{'rose' if change > 0 else 'fell'} by {percent(abs(change))} %"

@@ -1,10 +1,10 @@
 """The reference model of latencies: a fixed graph that no change of this project makes faster.
 
 Milliseconds of one machine mean nothing on another, and little on the same one an hour later. The
-ratio to a graph that runs alternately in the same job does. The graph is about as heavy as a small
-student and has the same operations: strided and two-dimensional convolutions, attention, matrix
-products. Its weights come from a generator that NumPy has frozen, so they are the same everywhere;
-the golden file has its digest.
+ratio to a graph that runs alternately in the same job can be compared. The graph is about as heavy
+as a small student and has the same operations: strided and two-dimensional convolutions, attention,
+matrix products. Its weights come from a generator that NumPy has frozen, so they are the same
+everywhere. The golden file has the digest of the graph.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ReferenceParams(Params):
     """Choice of the graph."""
 
     model: Path
-    """An ONNX file from ``waveform (N, samples)`` to posteriors."""
+    """An ONNX file that computes posteriors from ``waveform (N, samples)``."""
 
 
 class ReferenceBackend(Backend):
@@ -66,7 +66,7 @@ class ReferenceBackend(Backend):
             session = onnxruntime.InferenceSession(
                 str(self.params.model), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # its errors share no type
+        except Exception as error:  # its errors have no common type
             raise PluginError(f"the reference {self.params.model} cannot be run: {error}") from None
         return lambda waveforms: np.asarray(session.run(None, {"waveform": waveforms})[0])
 
@@ -77,7 +77,7 @@ class _Builder:
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     weights: list[onnx.TensorProto] = field(default_factory=list)
-    # The one stream that NumPy promises never to change.
+    # NumPy promises never to change this generator's numbers.
     draw: np.random.RandomState = field(default_factory=lambda: np.random.RandomState(SEED))
 
     def constant(self, values: NDArray[np.generic]) -> str:
@@ -89,8 +89,8 @@ class _Builder:
         return name
 
     def weight(self, *shape: int, fan_in: int) -> str:
-        """Add a weight; returns its name. Uniform, with a variance that preserves the signal's
-        level.
+        """Add a weight; returns its name. It is uniform, with a variance that preserves the
+        signal's level.
         """
         bound = math.sqrt(3 / fan_in)
         return self.constant(self.draw.uniform(-bound, bound, shape).astype(np.float32))
@@ -109,7 +109,7 @@ class _Builder:
 
 
 def reference_graph() -> onnx.ModelProto:
-    """``waveform (N, samples)`` to ``posteriors (N, 4)``: about 0.2 GFLOPs for 3 s."""
+    """A graph from ``waveform (N, samples)`` to ``posteriors (N, 4)``: about 0.2 GFLOPs for 3 s."""
     from onnx import TensorProto, helper
 
     build = _Builder()
@@ -172,11 +172,11 @@ def _is_list(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The graph that latencies are divided by.
+    """The graph by whose latency others are divided.
 
     Attributes:
         kind: ``built-in``, or ``file``: an exported model.
-        sha256: of the built-in graph, or of the file.
+        sha256: digest of the built-in graph, or of the file.
     """
 
     kind: str

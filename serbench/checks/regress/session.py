@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where a test session makes its runs.
+    """The place in which a test session makes its runs.
 
     Attributes:
         runs: folder of run folders.
@@ -48,8 +48,8 @@ class Session:
     def once(self, digest: str, make: Callable[[], Path]) -> Path:
         """The folder that ``make`` returns; ``make`` is called once per session and digest.
 
-        Other processes that ask meanwhile wait. A later session calls it again, because the code
-        may have changed; finished fits come from the cache.
+        Other processes that ask for it meanwhile wait. A later session calls it again, because the
+        code may have changed; finished fits come from the cache.
         """
         self.runs.mkdir(parents=True, exist_ok=True)
         note = self.runs / f".{self.name}-{digest}.txt"

@@ -41,7 +41,9 @@ class Tally:
 
     @property
     def confusions(self) -> NDArray[np.int64]:
-        """``(S, C, C)`` with the correct hits and row sums; the wrong classes are unknown."""
+        """Confusions ``(S, C, C)`` with the correct hits and row sums; the wrong classes are
+        unknown.
+        """
         classes = np.arange(self.hits.shape[1])
         made = np.zeros((*self.hits.shape, len(classes)), np.int64)
         made[:, classes, classes] = self.hits
@@ -83,7 +85,7 @@ def paired_difference(
     Both runs get the same draws, so that effects of speakers that are hard for both cancel.
 
     Raises:
-        SerbenchError: fewer than two speakers.
+        SerbenchError: there are fewer than two speakers.
     """
     weights = resample_weights(len(now.speakers), repeats, SEED)
     draws = resampled_metric(now.confusions, weights, metric) - resampled_metric(

@@ -138,7 +138,7 @@ def _results(golden: Golden) -> dict[str, str]:
 
 
 def _settings(golden: Golden) -> dict[str, str]:
-    """As text; a setting that differs between methods moves to each of them."""
+    """Settings as text; a setting that differs between methods is listed for each of them."""
     methods = {name: method.settings for name, method in golden.methods.items() if method.settings}
     return {
         f"{name} {key}": json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""A golden file made from a run."""
+"""Makes a golden file from a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from serbench.results.report.settings import duration
 from serbench.running.store.finished import StoredRun
 
 BACKEND, AUDIO_S = "onnxruntime", 3.0
-"""Backends of a first golden file: the exported graph, on one window."""
+"""Backend and audio length of a first golden file: the exported graph, on one window."""
 
 
 def wanted_entries(
@@ -33,8 +33,8 @@ def wanted_entries(
 ) -> tuple[GoldenLatency, ...]:
     """Entries of the old file, and one for each named backend that it lacks.
 
-    Without an old file and without names: ONNX Runtime alone. New entries are for the run's first
-    method.
+    Without an old file and without names, this is only ONNX Runtime. New entries are for the run's
+    first method.
 
     Raises:
         StoreError: an old entry is for a method that the run does not have.
@@ -59,12 +59,12 @@ def wanted_entries(
 def forecast(
     run: StoredRun, entries: Sequence[GoldenLatency], rounds: int, start_s: float
 ) -> Iterator[str]:
-    """How long an update takes, and how long a gate that repeats the run, as far as known.
+    """How long an update takes, and how long a gate takes that repeats the run, as far as known.
 
     Args:
         run: the new reference run.
         entries: models whose latency will be measured.
-        rounds: in which they and the reference alternate.
+        rounds: number of rounds in which they and the reference alternate.
         start_s: how long a process takes to start.
     """
     if not entries:
@@ -100,7 +100,7 @@ def forecast(
 
 
 def make_golden(run: StoredRun, old: Golden | None, timing: Timing | None) -> Golden:
-    """A run's results, with the user's settings of the old file.
+    """Make a golden file of a run's results, with the user's settings of the old file.
 
     Args:
         run: a trusted run.
@@ -153,7 +153,7 @@ def _kept(old: Golden | None) -> list[GoldenLatency]:
 def _measured(timed: Timed) -> GoldenLatency:
     """
     Raises:
-        PluginError: it was not.
+        PluginError: the entry could not be measured.
     """
     if timed.failure is not None or timed.size_bytes is None:
         raise PluginError(

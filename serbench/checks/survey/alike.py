@@ -25,12 +25,16 @@ COMPARED = 2_000
 SEED = 20_231
 
 MOST_DIRECTIONS = 9
-"""Directions for the search for two voices under one id: those in which ids differ most."""
+"""Number of directions for the search for two voices under one id: those in which ids differ
+most.
+"""
 
 FEWEST_DIRECTIONS = 3
 
 SMALLEST_PART = 0.2
-"""Share of an id's utterances: fewer are a shout or a bad recording, not a second person."""
+"""Smallest share of an id's utterances that may be a second person; fewer are shouts or bad
+recordings.
+"""
 
 ROWS = 1_000
 """Utterances whose distances from all ids are in memory at a time."""
@@ -45,9 +49,9 @@ class Voices:
 
     Attributes:
         values: ``(U, d)``, whitened: the effect of words has variance 1 in every direction.
-        halves: ``(U, 2, d)``, the same for each half.
+        halves: ``(U, 2, d)``, the same for each half of an utterance.
         emotions, sentences: ``(U,)``, utterances that share one of these are not compared; an
-        utterance without a sentence has one of its own.
+        utterance without a sentence counts as having a different one from all others.
     """
 
     values: Array
@@ -65,10 +69,11 @@ def make_voices(
     """Remove the effect of emotions, and give words less weight.
 
     Args:
-        halves: ``(U, 2, VALUES)`` of ``voice``.
+        halves: ``(U, 2, VALUES)``, results of ``voice``.
         labels: emotion of each utterance.
-        cells: group with the same manner, such as emotion and intensity.
-        texts: its sentence, if known.
+        cells: group of each utterance that is spoken in the same manner, such as emotion and
+            intensity.
+        texts: sentence of each utterance, if known.
     """
     own = [text if text is not None else f"\0{n}" for n, text in enumerate(texts)]
     centred = halves.astype(np.float64)
@@ -82,7 +87,7 @@ def make_voices(
 
 
 def whitening(noise: Array) -> Array:
-    """``(d, d)``: the matrix that gives ``noise (n, d)`` of mean 0 the covariance 1."""
+    """The matrix ``(d, d)`` that gives ``noise (n, d)`` of mean 0 the covariance 1."""
     scale = np.sqrt(np.mean(np.square(noise), axis=0)) + 1e-9
     covariance, _ = ledoit_wolf(noise / scale, assume_centered=True)
     strength, direction = np.linalg.eigh(covariance)
@@ -90,13 +95,15 @@ def whitening(noise: Array) -> Array:
 
 
 def numbers(names: Sequence[str]) -> Integers:
-    """Equal names, equal numbers from 0 on."""
+    """Numbers from 0 on; equal names have equal numbers."""
     _, number = np.unique(np.asarray(names, dtype=object).astype(str), return_inverse=True)
     return number.reshape(-1).astype(np.int64)
 
 
 def area(same: Array, other: Array) -> float:
-    """Share of pairs in which a value of ``same`` is above one of ``other``; 0.5 by chance."""
+    """Share of pairs in which a value of ``same`` is above one of ``other``; 0.5 is expected by
+    chance.
+    """
     ranks = rankdata(np.concatenate([same, other]))
     above = ranks[: len(same)].sum() - len(same) * (len(same) + 1) / 2
     return float(above / (len(same) * len(other)))
@@ -121,7 +128,9 @@ def same_voice_area(voices: Voices, ids: Integers) -> float | None:
 
 
 def same_recording_area(voices: Voices) -> float:
-    """The same for halves of one utterance and of two: whether voices can be measured at all."""
+    """How often halves of one utterance are more alike than those of two: whether voices can be
+    measured.
+    """
     chosen = _drawn(len(voices.values))
     first, second = (_unit(voices.halves[chosen, half]) for half in (0, 1))
     likeness = first @ second.T
@@ -137,15 +146,15 @@ def told_apart(voices: Voices, ids: Integers) -> Array:
     that ids with many utterances are no nearer than ids with few.
 
     Returns:
-        ``(ids, ids)``, symmetric: the share of correct assignments, the mean of both ids' own; 0.5
-        by chance, nan if there is nothing to compare.
+        ``(ids, ids)``, symmetric: the share of correct assignments, averaged over the two ids; 0.5
+        is expected by chance, nan if there is nothing to compare.
     """
     size = int(ids.max()) + 1
     right, asked = np.zeros((size, size)), np.zeros((size, size))
     described = np.hstack(
         [voices.values, np.square(voices.values).sum(axis=1, keepdims=True), np.ones((len(ids), 1))]
     )
-    # A sentence that nobody else says is left out with its emotion.
+    # For a sentence that is said only once, leaving out its emotion is enough.
     said = np.where(np.bincount(voices.sentences)[voices.sentences] > 1, voices.sentences, -1)
     every = _sums(described, ids, size)
     for emotion, sentence in np.unique(np.stack([voices.emotions, said], axis=1), axis=0):
@@ -172,14 +181,15 @@ def split_widths(voices: Voices, ids: Integers, judged: Integers) -> dict[int, t
     variation within them.
 
     Args:
-        voices: of all ids.
-        ids: of each utterance.
-        judged: ids that may hold two voices.
+        voices: voices of all ids.
+        ids: id of each utterance.
+        judged: ids that may have two voices.
 
     Returns:
         For each id the distance of the groups' means, and ``(utterances of the id,)``, each one's
-        position on the line between them, 0 in the middle. None for an id with only a few separate
-        utterances; no entry at all if there are too few ids.
+        position on the line between them, 0 in the middle. An id has no entry if every
+        split separates only a few of its utterances; the dictionary is empty if there are too few
+        ids.
     """
     size = int(ids.max()) + 1
     sums = _sums(np.hstack([voices.values, np.ones((len(ids), 1))]), ids, size)
@@ -206,9 +216,10 @@ def split_widths(voices: Voices, ids: Integers, judged: Integers) -> dict[int, t
 
 
 def _two_means(points: Array) -> NDArray[np.bool_]:
-    """Which of ``(n, d)`` are in the second group, from the best of the first directions.
+    """Which of the points ``(n, d)`` are in the second group, with the best of the first
+    directions.
 
-    None of them if every split leaves a group of less than ``SMALLEST_PART``.
+    No point is, if every split leaves a group of less than ``SMALLEST_PART``.
     """
     best, least = np.zeros(len(points), np.bool_), np.inf
     for direction in np.linalg.svd(points, full_matrices=False)[2][:FEWEST_DIRECTIONS]:
@@ -234,14 +245,14 @@ def _two_means(points: Array) -> NDArray[np.bool_]:
 
 
 def _sums(rows: Array, ids: Integers, size: int) -> Array:
-    """``(size, d)``, sums of ``rows (n, d)`` by id."""
+    """Sums of ``rows (n, d)`` by id: ``(size, d)``."""
     sums = np.zeros((size, rows.shape[1]))
     np.add.at(sums, ids, rows)
     return sums
 
 
 def _distances(points: Array, sums: Array) -> Array:
-    """``(points, ids)`` squared distances from means, without the means' own expected error.
+    """Squared distances ``(points, ids)`` from means, without the means' own expected error.
 
     Args:
         points: ``(points, d)``.

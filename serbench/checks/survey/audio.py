@@ -24,7 +24,7 @@ from serbench.errors import joined, listed, numbered
 from serbench.results.table.table import Table
 
 SHORT_S = 0.5
-"""A shorter file holds a syllable or two: too little for people to recognise emotions reliably."""
+"""Shorter files have one or two syllables, too few for people to recognise emotions reliably."""
 
 FENCE = 3.0
 """Durations this many interquartile ranges beyond the quartiles, on a logarithmic scale, are
@@ -35,14 +35,14 @@ LOW_DBFS = -60.0
 """Speech this quiet is within 40 dB of the rounding noise of 16-bit audio."""
 
 SILENT_SHARE = 0.01
-"""From this share of silent files on, their classes are scored on nothing: a failure."""
+"""If at least this share of files is silent, their classes cannot be scored: a failure."""
 
 CLIPPED_SHARE = 0.05
-"""From this share of clipped files on, clipping is a trait of the corpus: a warning."""
+"""If at least this share of files is clipped, clipping is a trait of the corpus: a warning."""
 
 MARGIN_S = 0.2
-"""Classes whose mean silences differ by less were cut alike: soft and loud voices begin and fade
-0.1 s apart even if files are cut by hand.
+"""If the mean silences of classes differ by less, files were cut in the same way: soft and loud
+voices begin and fade 0.1 s apart even if people cut the files.
 """
 
 NOISE_DB = 6.0
@@ -71,7 +71,7 @@ def check_unreadable(problems: Mapping[str, Unusable], recordings: int) -> Findi
 
 
 def check_durations(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
-    """Range, very short files, outliers; by class."""
+    """The range of durations by class, very short files, and outliers."""
     seconds = np.array([utterance.duration_s for utterance in utterances])
     short = [u.id for u in utterances if u.duration_s < SHORT_S]
     low, high = fences(seconds)
@@ -151,13 +151,13 @@ def check_format(utterances: Sequence[Utterance]) -> Finding:
 
 
 def format_of(utterance: Utterance) -> str:
-    """For instance ``16,000 Hz mono``."""
+    """A format in words, for instance ``16,000 Hz mono``."""
     channels = {1: "mono", 2: "stereo"}.get(utterance.channels, f"{utterance.channels} channels")
     return f"{utterance.sample_rate_hz:,} Hz {channels}"
 
 
 def with_another_format(table: Crossed, common: str) -> list[str]:
-    """Columns of a table of formats whose files mostly have another format than the common one."""
+    """Columns of a table of formats in which most files have another format than the common one."""
     usual = table.counts[table.rows.index(common)]
     every = table.counts.sum(axis=0)
     return [name for name, u, n in zip(table.columns, usual, every, strict=True) if 2 * u < n]

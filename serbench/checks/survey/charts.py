@@ -24,7 +24,7 @@ from serbench.results.figure.palette import Style
 BINS = 24
 
 MOST_SPEAKERS = 40
-"""Greatest number of readable bars; the table next to them has all."""
+"""Greatest number of bars that are readable; the table next to them has all."""
 
 HATCHES = ("", "6 3")
 """Classes after the eighth repeat the colours, hatched."""
@@ -51,7 +51,7 @@ def duration_chart(utterances: Sequence[Utterance]) -> Figure:
 
 
 def speaker_chart(utterances: Sequence[Utterance]) -> Figure:
-    """Emotions of each speaker."""
+    """Numbers of utterances of each emotion by speaker."""
     table = cross([u.speaker for u in utterances], [u.label for u in utterances])
     styles = [class_style(index) for index in range(len(table.columns))]
     groups = [

@@ -25,12 +25,14 @@ from the shortcut than from emotion.
 """
 
 SHUFFLES = 100
-"""Label shuffles, to see what many small speakers score by chance."""
+"""Number of label shuffles that show what many small speakers score by chance."""
 
 SEED = 20_230
 
 TENTHS = 10
-"""Number of quantiles of a value to guess from: enough to predict, full enough to count."""
+"""Number of quantiles of a value to guess from: enough to predict, but each has enough
+utterances.
+"""
 
 FEW = 2
 """A speaker or sentence needs this many utterances before a single class counts."""
@@ -43,7 +45,7 @@ class Crossed:
     Attributes:
         rows, columns: their names, sorted.
         counts: ``(R, C)`` int64.
-        keys, labels: of each utterance, as positions in ``rows`` and ``columns``.
+        keys, labels: key and label of each utterance, as positions in ``rows`` and ``columns``.
     """
 
     rows: tuple[str, ...]
@@ -74,7 +76,7 @@ class Crossed:
         return _majority_ua(self.counts)
 
     def shuffled_guess(self) -> float:
-        """The same with labels shuffled, on average: what small keys score by chance."""
+        """The mean of ``guess`` with shuffled labels: what small keys score by chance."""
         return self._shuffled()[0]
 
     def shuffled_single(self) -> float:
@@ -88,7 +90,7 @@ class Crossed:
         that no other group has, all classes share the guess. So chance is ``1 / C``.
 
         Args:
-            groups: of each utterance, such as its speaker.
+            groups: group of each utterance, such as its speaker.
         """
         _, group = np.unique(np.asarray(groups, dtype=object).astype(str), return_inverse=True)
         pairs, pair = np.unique(
@@ -109,11 +111,11 @@ class Crossed:
         return float(np.mean([right[self.labels == c].mean() for c in range(classes)]))
 
     def transposed(self) -> Crossed:
-        """Classes by keys."""
+        """The same counts, with classes as rows and keys as columns."""
         return Crossed(self.columns, self.rows, self.counts.T, self.labels, self.keys)
 
     def table(self, caption: str, what: str) -> Table:
-        """As a table, with the sum of each row."""
+        """The counts as a table, with the sum of each row."""
         rows = (
             (name, *map(str, counts.tolist()), str(counts.sum()))
             for name, counts in zip(self.rows, self.counts, strict=True)
@@ -133,7 +135,7 @@ class Crossed:
 
 
 def cross(keys: Sequence[str], labels: Sequence[str]) -> Crossed:
-    """Count classes by key; at least one utterance."""
+    """Count classes by key; there must be at least one utterance."""
     rows, key = np.unique(np.asarray(keys, dtype=object).astype(str), return_inverse=True)
     columns, label = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True)
     counts = np.zeros((len(rows), len(columns)), dtype=np.int64)
@@ -145,9 +147,9 @@ def guess_by_value(values: Sequence[float], labels: Sequence[str], groups: Seque
     """``Crossed.guess_across`` for a number: its tenths, from the lowest to the highest, are keys.
 
     Args:
-        values: of each utterance.
-        labels: of each utterance.
-        groups: of each utterance, such as its speaker.
+        values: value of each utterance.
+        labels: label of each utterance.
+        groups: group of each utterance, such as its speaker.
     """
     every = np.asarray(values, dtype=np.float64)
     edges = np.unique(np.quantile(every, np.arange(1, TENTHS) / TENTHS))
@@ -156,12 +158,12 @@ def guess_by_value(values: Sequence[float], labels: Sequence[str], groups: Seque
 
 
 def shortcut_outcome(ua: float, classes: int) -> Outcome:
-    """Outcome for a guess without the voice that has this UA, with chance at ``1 / classes``."""
+    """Outcome for a guess without the voice that has this UA; chance is ``1 / classes``."""
     return _outcome(_above(ua, 1 / classes))
 
 
 def guess_text(ua: float, classes: int) -> str:
-    """The UA of such a guess, with chance."""
+    """The UA of such a guess in words, with chance."""
     return f"{100 * ua:.1f} % UA on held-out speakers (chance: {100 / classes:.1f} %)"
 
 
@@ -213,10 +215,10 @@ def check_trait(
     """Whether a trait of utterances predicts the class.
 
     Args:
-        check: of the finding.
+        check: name of the finding's check.
         trait: its name, such as ``gender``.
-        values: by utterance id; some may lack it.
-        utterances: of the corpus.
+        values: values of the trait by utterance id; some utterances may have none.
+        utterances: utterances of the corpus.
     """
     known = [u for u in utterances if u.id in values]
     table = cross([values[u.id] for u in known], [u.label for u in known])

@@ -11,14 +11,14 @@ from serbench.errors import joined, numbered
 from serbench.protocol.guard.near.search import NearPair
 
 KINDS = ("two classes", "two speakers", "one speaker")
-"""Kinds of pairs by where the two are filed, the worst first."""
+"""Kinds of pairs, by the classes and speakers of the two utterances, the worst first."""
 
 
 def check_copies(utterances: Sequence[Utterance], near: Sequence[NearPair]) -> Finding:
-    """Pairs of utterances that are one recording.
+    """Pairs of utterances that are the same recording.
 
     Args:
-        utterances: of the corpus.
+        utterances: utterances of the corpus.
         near: its near-duplicates, exact copies among them.
     """
     if not near:
@@ -49,7 +49,7 @@ def check_copies(utterances: Sequence[Utterance], near: Sequence[NearPair]) -> F
 
 
 def kind_of(pair: NearPair, by_id: Mapping[str, Utterance]) -> str:
-    """Whether a pair has two classes, else two speakers, or neither."""
+    """Kind of a pair: two classes, else two speakers, else one speaker."""
     one, other = by_id[pair.one], by_id[pair.other]
     if one.label != other.label:
         return KINDS[0]

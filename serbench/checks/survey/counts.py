@@ -13,10 +13,12 @@ from serbench.errors import joined, numbered
 from serbench.protocol.spelling import NOUNS, ONLY, respelled, way_out
 
 UNEVEN = 3.0
-"""From this ratio of the largest to the smallest class on, WA and UA differ: a note."""
+"""If the largest class is at least this many times as large as the smallest, WA and UA differ: a
+note.
+"""
 
 VERY_UNEVEN = 10.0
-"""From here on, UA depends on the few utterances of the smallest class: a warning."""
+"""From this ratio on, UA depends on the few utterances of the smallest class: a warning."""
 
 
 def check_counts(

@@ -1,4 +1,6 @@
-"""Findings on folds: whether they can be made, what each lacks, and sentences on both sides."""
+"""Findings on folds: whether they can be made, what each of them lacks, and sentences on both
+sides.
+"""
 
 from __future__ import annotations
 
@@ -65,13 +67,13 @@ def outer_folds(table: CorpusTable, folds: str) -> tuple[Split, ...]:
     """The outer folds that a run would use.
 
     Raises:
-        SplitError: they cannot be made.
+        SplitError: the folds cannot be made.
     """
     return make_folds(table, folds, ProtocolSettings(), (), False).outer
 
 
 def cannot_be_made(folds: str, error: SplitError) -> Finding:
-    """Takes the place of ``check_folds`` if there are no folds."""
+    """The finding that replaces that of ``check_folds`` if there are no folds."""
     return Finding(
         "folds", "failed", f"The folds {folds!r} cannot be made: {error}.",
         "No run on this corpus can start before this is resolved.",

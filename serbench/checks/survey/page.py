@@ -17,7 +17,7 @@ from serbench.results.table.table import Table
 PACKAGE = "serbench.checks.survey"
 
 UNITS = 60
-"""Units that a finding lists; further ones are counted."""
+"""Number of units that a finding lists; further ones are counted."""
 
 
 def survey_page(found: Survey) -> str:

@@ -12,7 +12,7 @@ from serbench.results.table.columns import text_table
 from serbench.results.table.table import Table
 
 SHOWN = 100
-"""Rows of a table of speakers, files or pairs."""
+"""Greatest number of rows of a table of speakers, files or pairs."""
 
 CHECKS: dict[str, tuple[str, str]] = {
     "counts": (
@@ -94,7 +94,7 @@ CHECKS: dict[str, tuple[str, str]] = {
         "A sentence seen in training, spoken by others, is easier to classify.",
     ),
 }
-"""Title of each check by its code, and its reason, in order of display."""
+"""Title of each check, and the reason for it, by the check's code, in order of display."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def plain_table(
 
 
 def cut(rows: Iterable[Sequence[str]], what: str) -> list[Sequence[str]]:
-    """The first rows of a table, then the number of the others."""
+    """The first rows of a table, then a row with the number of the others."""
     every = list(rows)
     rest = len(every) - SHOWN
     if rest <= 0:

@@ -25,12 +25,12 @@ def survey(
     progress: Progress,
     allow_incomplete: bool = False,
 ) -> Survey:
-    """Read every file of a corpus, and look for shortcuts that scores on it could come from.
+    """Read every file of a corpus, and look for shortcuts by which scores on it could be reached.
 
     Args:
         corpus: the plugin.
-        name: the dataset's.
-        folder: as ``serbench.data.corpus.locate`` returns it.
+        name: name of the dataset.
+        folder: the result of ``serbench.data.corpus.locate``.
         fold_set: the outer folds to check.
         cache: root of the cache; it keeps near-duplicates.
         progress: called for every file.

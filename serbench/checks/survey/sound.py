@@ -16,7 +16,7 @@ from serbench_runtime.audio.read import AudioReader, pcm_digest
 from serbench_runtime.waveform import SAMPLE_RATE_HZ, Waveform
 
 FULL_SCALE = 0.999
-"""From here on, a sample is at full scale; 16-bit files end at 0.99997."""
+"""Samples from this value on are at full scale; 16-bit files end at 0.99997."""
 
 CLIPPED_RUN = 3
 """This many consecutive samples at full scale are a wave that was cut off. A file that was
@@ -32,8 +32,8 @@ consonants are about 30 dB below loud vowels.
 """
 
 ABOVE_NOISE_DB = 10.0
-"""So do frames less than this above the quietest frame: the noise of a recording, which a
-normalised file of a soft voice has at any level.
+"""Frames less than this above the quietest frame also count as silence: they are the noise of a
+recording, which a normalised file of a soft voice has at any level.
 """
 
 SMALLEST = 1e-12
@@ -45,7 +45,7 @@ class Sound:
     """Measurements of one file as models receive it: the mean of its channels at 16 kHz.
 
     Attributes:
-        duration_s, sample_rate_hz, channels: of the file.
+        duration_s, sample_rate_hz, channels: properties of the file.
         pcm_sha256: ``pcm_digest`` of the file as 16 kHz mono.
         rms_dbfs: level of the whole file without any constant offset, in dB below a full-scale
             square wave; ``-inf`` if all samples have one value.
@@ -53,8 +53,8 @@ class Sound:
         lead_s, trail_s: silence before the first and after the last sound, in seconds.
         clipped: share of samples in runs of ``CLIPPED_RUN`` or more at full scale, in the file's
             own channels and at its own rate.
-        longest_run: samples of the longest such run, 0 without one.
-        voice: as ``serbench.checks.survey.voice.voice`` describes it; None: too short.
+        longest_run: number of samples of the longest such run; 0 if there is none.
+        voice: result of ``serbench.checks.survey.voice.voice``; None: too short.
     """
 
     duration_s: float
@@ -76,7 +76,7 @@ def listen(
     """Read every file.
 
     Args:
-        records: with absolute paths; ids are unique.
+        records: records with absolute paths; ids are unique.
         advance: called for every file.
 
     Returns:
@@ -90,7 +90,7 @@ def read_sound(path: Path) -> Sound:
     """Measurements of one file.
 
     Raises:
-        CorpusError: as ``serbench_runtime.audio.read.AudioReader``.
+        CorpusError: see ``serbench_runtime.audio.read.AudioReader``.
     """
     reader, runs, parts = AudioReader(path), ClippedRuns(), []
     for block in reader:
@@ -108,7 +108,7 @@ def read_sound(path: Path) -> Sound:
 
 
 def frame_power(waveform: Waveform) -> NDArray[np.float64]:
-    """``(frames,)`` mean power of ``(samples,)`` at 16 kHz in frames of ``FRAME_S``, at least one.
+    """Mean power ``(frames,)`` of ``(samples,)`` at 16 kHz in frames of ``FRAME_S``, at least one.
 
     An incomplete frame at the end is dropped.
     """
@@ -119,15 +119,15 @@ def frame_power(waveform: Waveform) -> NDArray[np.float64]:
 
 
 def margins_s(power: NDArray[np.float64]) -> tuple[float, float]:
-    """Silence before and after the sound, in seconds, of ``(frames,)`` as ``frame_power`` gives.
+    """Silence before and after the sound, in seconds, from ``(frames,)`` of ``frame_power``.
 
-    A file without a sound is all lead.
+    In a file without a sound, all of it is silence before the sound.
     """
     loudest, quietest = power.max(), power.min()
     if loudest == 0:
         return len(power) * FRAME_S, 0.0
     floor = max(loudest * 10 ** (FLOOR_DB / 10), quietest * 10 ** (ABOVE_NOISE_DB / 10))
-    # Where sound is hardly louder than the quietest frame, nothing can be told from noise.
+    # If sound is hardly louder than the quietest frame, it cannot be distinguished from noise.
     sounding = np.flatnonzero(power >= min(floor, loudest * 10 ** (-ABOVE_NOISE_DB / 10)))
     return int(sounding[0]) * FRAME_S, (len(power) - 1 - int(sounding[-1])) * FRAME_S
 

@@ -1,4 +1,4 @@
-"""Whether the speakers of a corpus sound like speakers: docs/speaker-labels.md."""
+"""Whether each speaker of a corpus sounds like one person: docs/speaker-labels.md."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ FEWEST_OF_ONE = 30
 """Utterances that an id needs to be compared with another, and to be checked by itself."""
 
 TOLD_APART = 0.72
-"""Two ids that are distinguished less often than this, by more than ``ERRORS`` standard errors, may
-be one person.
+"""If two ids are distinguished less often than this, by more than ``ERRORS`` standard errors, they
+may be one person.
 """
 
 ERRORS = 1.5
 
 TWO_VOICES = 4.4
-"""Standard deviations between two halves of an id's utterances from which on they may be two
-people.
+"""If two groups of an id's utterances are at least this many standard deviations apart, they may
+be two people.
 """
 
 OTHERS: Mapping[str, str] = {"text": "sentence", "session": "session", "take": "take"}
@@ -103,7 +103,7 @@ def check_voices(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -
         )
     ids = numbers([u.speaker for u in spoken])
     voices = _voices(spoken, sounds, [u.text for u in spoken])
-    if same_voice_area(voices, ids) is None:  # each speaker has a sentence of their own
+    if same_voice_area(voices, ids) is None:  # each speaker has their own sentence
         voices = _voices(spoken, sounds, [None] * len(spoken))
     recording, speaker = same_recording_area(voices), same_voice_area(voices, ids)
     if speaker is None:
@@ -127,7 +127,7 @@ def _voices(
 ) -> Voices:
     halves = np.stack([voice for u in spoken if (voice := sounds[u.id].voice) is not None])
     counts = Counter(texts)
-    # What is said once only tells no two utterances apart.
+    # A sentence that is said only once cannot distinguish utterances.
     shared = [text if counts[text] > 1 else None for text in texts]
     cells = [f"{u.label}\0{u.intensity or ''}" for u in spoken]
     return make_voices(halves, [u.label for u in spoken], cells, shared)

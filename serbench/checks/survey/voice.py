@@ -19,14 +19,14 @@ WINDOW = 512
 """Samples of a frame at 16 kHz (32 ms)."""
 
 HOP = 320
-"""Samples from a frame to the next (20 ms): more frames would only cost time."""
+"""Samples between the starts of frames (20 ms): more frames would only cost time."""
 
 FILTERS = 32
 LOWEST_HZ, HIGHEST_HZ = 80.0, 7_600.0
-"""Mel filters, triangles of equal width on the mel scale between these."""
+"""Ends of the range of the mel filters, which are triangles of equal width on the mel scale."""
 
 CEPSTRA = 19
-"""Coefficients 1 … 19; the first of all, which is loudness, is left out."""
+"""Number of coefficients, 1 … 19; coefficient 0, which is loudness, is left out."""
 
 VALUES = 2 * CEPSTRA
 """Values per half: the mean of each coefficient, then its standard deviation."""
@@ -81,7 +81,7 @@ def _band_powers(waveform: Waveform) -> NDArray[np.float64]:
 
 
 def _mel_filters() -> NDArray[np.float32]:
-    """``(WINDOW / 2 + 1, FILTERS)``."""
+    """The mel filters ``(WINDOW / 2 + 1, FILTERS)``."""
     low, high = (2595 * np.log10(1 + edge / 700) for edge in (LOWEST_HZ, HIGHEST_HZ))
     edges_hz = 700 * (10 ** (np.linspace(low, high, FILTERS + 2) / 2595) - 1)
     bins_hz = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE_HZ)[:, None]

@@ -1,1 +1,1 @@
-"""Recompute a stored run's claims from its corpus and its plan, and report every difference."""
+"""Recomputes a stored run's claims from its corpus and its plan, and reports every difference."""

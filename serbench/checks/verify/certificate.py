@@ -105,7 +105,7 @@ def _difference(key: str, old: object, new: object) -> Unit:
 
 
 def _segments(stored: StoredPlan, folds: Folds) -> list[tuple[Partition, tuple[Segment, ...]]]:
-    """Windows of every outer test side, as every candidate cuts them."""
+    """Windows of every outer test side, cut as for each candidate."""
     cuttings = dict.fromkeys(
         stored.candidate(method, values).cutting
         for method in stored.plan["methods"]
@@ -119,7 +119,7 @@ def _segments(stored: StoredPlan, folds: Folds) -> list[tuple[Partition, tuple[S
 
 
 def expected_fits(stored: StoredPlan, store: RunStore, folds: Folds) -> list[FittedRecord]:
-    """Fits of the plan with their training sides, under a protocol that leaks nothing."""
+    """Fits of the plan with their training sides, under a protocol without leaks."""
     outer = [split.train for split in folds.outer]
     inner = [split.train for below in folds.inner for split in below]
     teachers = list(stored.plan["teachers"])
@@ -198,7 +198,9 @@ def repeated_searches(stored: StoredPlan, store: RunStore, folds: Folds) -> list
 def _of_fit(
     method: str, candidate: Candidate, teachers: Sequence[str], train: Partition, own: bool
 ) -> list[FittedRecord]:
-    """Everything that one fit fits; ``own``: a student that inherits does so in the partition."""
+    """Everything that one fit fits; ``own``: whether a student that inherits is fitted in this
+    partition itself.
+    """
     needs = candidate.needs
     whats = ["normaliser", f"student of {method}"]
     whats += [f"inheritance of {method}"] if own and candidate.inherits else []

@@ -33,7 +33,7 @@ from serbench.studies.ablation.output import addition
 
 
 def compared(check: str, detail: str, differences: Sequence[Unit], remedy: str = "") -> Finding:
-    """A finding of a comparison: ``detail`` if nothing differs."""
+    """A finding on a comparison; its message is ``detail`` if nothing differs."""
     if not differences:
         return Finding(check, "passed", detail)
     return Finding(
@@ -131,7 +131,9 @@ def check_predictions(store: RunStore, folds: Folds, certificate: Certificate) -
 
 
 def _expected(split: Split, posteriors: np.ndarray, table: CorpusTable) -> dict[str, list[str]]:
-    """What columns hold of a fold's test utterances, by the corpus and the posteriors."""
+    """Expected values of the columns for a fold's test utterances, from the corpus and the
+    posteriors.
+    """
     utterances = [table.by_id[i] for i in split.test.ids]
     names, set_of = np.array(table.labels), split.set_of
     return {
@@ -195,7 +197,7 @@ def stated_audio(stored: StoredPlan) -> AudioRecord | None:
 
 
 def _numeric(path: Path) -> bool:
-    """Whether a stored file is a CSV of numbers that the run determines."""
+    """Whether a stored file is a CSV whose numbers depend on the run alone."""
     return path.suffix == ".csv" and path.name not in QUOTED and path.is_file()
 
 
@@ -212,7 +214,7 @@ def check_tables(store: RunStore) -> Finding:
     differences = []
     try:
         texts = report_texts(folder, addition)
-    except StoreError as error:  # the folder's own parts do not fit each other
+    except StoreError as error:  # files of the folder do not fit together
         return Finding("tables", "failed", str(error))
     remedy = "`serbench report` writes them again."
     if not kept.written_by_this_code(folder):

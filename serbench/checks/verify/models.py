@@ -48,7 +48,7 @@ def check_models(
         kept = rows.reindex(list(ids))[columns].to_numpy(dtype=np.float64)
         gap = float(np.abs(again - kept).max())
         worst = max(worst, gap)
-        if not gap <= TOLERANCE:  # also where a row is missing
+        if not gap <= TOLERANCE:  # also if a row is missing
             differences.append(Unit(student.name, f"posteriors differ by up to {gap:.3g}"))
         advance(number, len(students))
     detail = (

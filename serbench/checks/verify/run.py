@@ -1,4 +1,6 @@
-"""``verify``: every claim of a run folder, in the order in which they depend on each other."""
+"""``verify``: checks every claim of a run folder, in the order in which claims depend on each
+other.
+"""
 
 from __future__ import annotations
 
@@ -62,11 +64,11 @@ def verify(
     ``models``, with what the stored students predict.
 
     Args:
-        folder: of the run.
-        registry: has the corpus's location.
+        folder: folder of the run.
+        registry: the registry, which has the corpus's location.
         plugins: the installed plugins.
         data_dir: the corpus's folder, if ``locate`` does not find it.
-        cache: for frames and fingerprints, whose addresses are digests of the audio.
+        cache: cache for frames and fingerprints, whose addresses are digests of the audio.
         watch: receives progress.
         models: whether to predict again with the stored students.
         pretrain_audio: folder of unlabelled audio, to compare it with the corpus again.
@@ -123,7 +125,7 @@ def _audio(folder: Path | None, cache: Path, watch: Observer) -> UnlabelledAudio
 
 
 def _certificate(store: RunStore) -> tuple[Certificate, Finding]:
-    """The stored certificate, and whether its digest is its own."""
+    """The stored certificate, and a finding on whether its digest fits its content."""
     content = store.read_json("certificate")
     stated = content.pop("digest", None)
     certificate = Certificate.from_json(json.dumps(content))

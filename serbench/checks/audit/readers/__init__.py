@@ -34,8 +34,8 @@ def read_splits(path: Path, format: SplitFormat = "auto") -> SplitFile:  # noqa:
         format: one of ``READERS``, or ``"auto"`` to recognise it from the files.
 
     Raises:
-        SplitError: nothing there, an unknown format, or content that does not fit it; one message
-            with file, line and what is accepted.
+        SplitError: there are no files, the format is unknown, or the content does not fit it; one
+            message with file, line and what is accepted.
     """
     if not path.exists():
         raise SplitError(f"{path}: not found; name a split file, or a folder of them")
@@ -54,7 +54,7 @@ def read_splits(path: Path, format: SplitFormat = "auto") -> SplitFile:  # noqa:
 
 
 def _tell(path: Path) -> str:
-    """The only format that fits ``path``."""
+    """The name of the only format that fits ``path``."""
     if path.is_file():
         if table.matches(path):
             return "csv"

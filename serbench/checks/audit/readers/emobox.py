@@ -39,13 +39,13 @@ def matches(path: Path) -> bool:
 
 
 def read(path: Path) -> SplitFile:
-    """Rows of every fold below ``path``, which may also be a single ``fold_k``.
+    """Read the rows of every fold below ``path``, which may also be a single ``fold_k``.
 
-    EmoBox's own folders hold some parts under several names (``…_fold_1.jsonl``, ``…_fold1.jsonl``,
+    EmoBox's own folders have some parts under several names (``…_fold_1.jsonl``, ``…_fold1.jsonl``,
     ``…_fold_1.json``): only the first is read, and a note names the others.
 
     Raises:
-        SplitError: no such files, files of several datasets, or a line that does not fit.
+        SplitError: there are no such files, files are of several datasets, or a line does not fit.
     """
     files = sorted(_files(path), key=lambda file: (natural_key(file.fold), file.part, file.rank))
     if not files:

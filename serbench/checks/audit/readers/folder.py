@@ -1,4 +1,4 @@
-"""A folder of audio with one subfolder per part, as datasets on a model hub have it."""
+"""A folder of audio with one subfolder per part, as in datasets on a model hub."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def matches(path: Path) -> bool:
 
 
 def read(path: Path) -> SplitFile:
-    """One row per audio file; an utterance is named by its path below ``path``.
+    """Read one row per audio file; an utterance is named by its path below ``path``.
 
     A part may have subfolders. A part's ``metadata.csv`` (or ``.jsonl``), with ``file_name``, can
     add speaker, session, text and label.
 
     Raises:
-        SplitError: no such subfolders, or metadata name a file that does not exist.
+        SplitError: there are no such subfolders, or metadata name a file that does not exist.
     """
     rows = [row for folder, part in sorted(_parts(path)) for row in _rows(path, folder, part)]
     if not rows:
@@ -64,7 +64,7 @@ def _rows(root: Path, folder: Path, part: Part) -> Iterator[AuditRow]:
 
 
 def _metadata(folder: Path) -> dict[str, tuple[str, Cells]]:
-    """Metadata of each file and its place, by the file's path below ``folder``."""
+    """Metadata of each file and the place of its line, by the file's path below ``folder``."""
     found: dict[str, tuple[str, Cells]] = {}
     for name in METADATA:
         path = folder / name

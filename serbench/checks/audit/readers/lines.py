@@ -12,7 +12,7 @@ JsonRow = Mapping[str, object]
 
 
 def json_lines(path: Path) -> Iterator[tuple[str, JsonRow]]:
-    """``(file:line, object)`` of each line of a JSON Lines file; empty lines are skipped.
+    """Yield ``(file:line, object)`` for each line of a JSON Lines file; empty lines are skipped.
 
     Raises:
         SplitError: a line is not a JSON object.

@@ -22,10 +22,10 @@ def matches(path: Path) -> bool:
 
 
 def read(path: Path) -> SplitFile:
-    """Rows of every session below ``path``; each is a fold.
+    """Read the rows of every session below ``path``; each session is a fold.
 
     Raises:
-        SplitError: no such files, or content that does not fit.
+        SplitError: there are no such files, or content does not fit.
     """
     files = sorted(_files(path), key=lambda file: (natural_key(file[1]), file[2]))
     if not files:
@@ -35,7 +35,7 @@ def read(path: Path) -> SplitFile:
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str, Part]]:
-    """File, fold and part."""
+    """Each file with its fold and its part."""
     for file in (*path.glob(f"*{ENDING}"), *path.glob(f"*/*{ENDING}")):
         part = part_name(file.name.removesuffix(ENDING))
         if part is not None:

@@ -26,7 +26,7 @@ COLUMNS = {
     "text": ("text", "text_id", "sentence", "transcript", "transcription"),
     "label": ("label", "emotion", "emo"),
 }
-"""Optional columns by field of ``AuditRow``; the first one found counts."""
+"""Optional columns by field of ``AuditRow``; the first one found is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def matches(path: Path) -> bool:
 
 
 def read(path: Path) -> SplitFile:
-    """Rows of a table.
+    """Read the rows of a table.
 
     With ``fold`` but no part, the named fold tests the utterance, and all other folds train on it,
     as in serbench's own fold files; a fold ``train`` is never tested. With a part but no fold,
@@ -76,7 +76,7 @@ def read(path: Path) -> SplitFile:
 
 
 def read_table(path: Path) -> tuple[tuple[str, ...], list[CsvLine]]:
-    """Column names in lower case, and all lines; the first line decides the separator.
+    """Read column names in lower case, and all lines; the first line decides the separator.
 
     Raises:
         SplitError: the file is empty, has a column twice, a line of another width, or broken
@@ -126,7 +126,7 @@ def _first(columns: Sequence[str], names: Sequence[str]) -> str | None:
 
 
 def _only(path: Path, columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The one of ``names`` that exists."""
+    """The only one of ``names`` that is a column; None if there is none."""
     found = [name for name in names if name in columns]
     if len(found) > 1:
         raise SplitError(f"{path}: the columns {' and '.join(found)} all name a part; keep one")
