@@ -1,1 +1,1 @@
-"""A start for plugin authors: a whole distribution, written from templates."""
+"""Makes a distribution from templates, as a start for plugin authors."""

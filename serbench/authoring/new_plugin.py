@@ -18,11 +18,11 @@ SHARED = "shared"
 """Folder of the files that all kinds of plugin share."""
 
 KINDS: dict[str, str] = {noun.replace(" ", "-"): table for table, noun in SINGULAR.items()}
-"""Values of ``--kind``, and the registry's table of each kind; each has a folder of templates."""
+"""Values of ``--kind`` with the registry's table of each kind, which has a folder of templates."""
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 24
-"""Greatest length of a name; lines of the templates then stay within a hundred letters."""
+"""Greatest length of a name, so that lines of the templates have at most a hundred characters."""
 
 PLAIN_RUN = "serbench run hybrid-small+ce --dataset demo --profile demo"
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -78,7 +78,7 @@ class Named:
         return tuple(line.replace("placeholder", self.plugin) for line in COMMANDS[self.kind])
 
     def fill(self, text: str) -> str:
-        """A template's text with these names."""
+        """A template's text with these names filled in."""
         for old, new in (
             ("TRY_IT", "\n".join(self.commands)),
             ("KIND", self.kind.replace("-", " ")),
@@ -97,7 +97,7 @@ class Written:
     Attributes:
         folder: its folder.
         todo: ``FILE:LINE`` of the part to change, below ``folder``.
-        commands: to try it, once it is installed.
+        commands: commands that try it, once it is installed.
     """
 
     folder: Path
@@ -109,13 +109,13 @@ def new_plugin(name: str, kind: str, into: Path | None, plugins: Plugins) -> Wri
     """Write a distribution.
 
     Args:
-        name: of the plugin; a leading ``serbench-`` is removed.
+        name: name of the plugin; a leading ``serbench-`` is removed.
         kind: one of ``KINDS``.
         into: a folder that is new or empty; None: ``serbench-NAME`` in the current folder.
-        plugins: the installed ones, whose names are taken.
+        plugins: the installed plugins, whose names cannot be used again.
 
     Raises:
-        PluginError: no such kind, a name that cannot be used, or a folder that is not empty.
+        PluginError: the kind is unknown, the name cannot be used, or the folder is not empty.
     """
     if kind not in KINDS:
         raise PluginError(f"--kind {kind}: no such kind of plugin{did_you_mean(kind, KINDS)}")

@@ -137,8 +137,7 @@ def _rows(table: Table) -> list[dict[str, object]]:
 
 
 def junit(found: Findings, seconds: float) -> bytes:
-    """JUnit XML in the format of ``junit-10.xsd`` of Jenkins' xUnit plugin: a test case per
-    finding.
+    """JUnit XML as in ``junit-10.xsd`` of Jenkins' xUnit plugin: a test case per finding.
 
     Args:
         found: findings, each with its own time.

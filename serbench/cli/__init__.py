@@ -44,7 +44,7 @@ from serbench_runtime.cli.guard import run_command_line
 
 
 class OrderedGroup(GuardedGroup):
-    """The whole command line."""
+    """The whole command line, with its commands in a fixed order."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of ``PANELS``."""
@@ -56,7 +56,7 @@ class OrderedGroup(GuardedGroup):
 app = typer.Typer(
     name="serbench",
     cls=OrderedGroup,
-    rich_markup_mode=None,  # a help in boxes takes 0.1 s longer, for imports
+    rich_markup_mode=None,  # help in boxes takes 0.1 s longer because of imports
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -1,7 +1,7 @@
-"""Shell completion: names, read from the registry's files alone.
+"""Shell completion of names, read only from the registry's files.
 
-A shell asks at every press of Tab. So no plugin is loaded and nothing heavy is imported. Plugins
-that no entry names are not offered; files that cannot be read offer nothing.
+A shell asks at every press of Tab, so no plugin is loaded and nothing heavy is imported. Plugins
+that no entry names are not offered. Files that cannot be read are ignored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Complete = Callable[[typer.Context], list[tuple[str, str]]]
 
 
 def names_of(table: str) -> Complete:
-    """Names of a table of the registry, the user's file laid over it."""
+    """Names of a table of the registry, with the user's file over it."""
 
     def complete(ctx: typer.Context) -> list[tuple[str, str]]:
         entries = _table(ctx, table)
@@ -40,7 +40,7 @@ def _table(ctx: typer.Context, table: str) -> dict[str, Any]:
 def _entries(file: Path, table: str) -> Mapping[str, Any]:
     try:
         found = tomllib.loads(file.read_text(encoding="utf-8")).get(table, {})
-    except (OSError, ValueError):  # `serbench registry check` tells what is wrong with it
+    except (OSError, ValueError):  # `serbench registry check` says what is wrong with it
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -64,7 +64,7 @@ def protocols() -> list[str]:
 
 
 def rows(ctx: typer.Context) -> list[tuple[str, str]]:
-    """Rows of all ablations: typer does not say here which ablation was named."""
+    """Rows of all ablations: typer does not tell which ablation was named."""
     return [
         (name, _summary(row))
         for ablation in _table(ctx, "ablations").values()

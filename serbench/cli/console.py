@@ -12,21 +12,23 @@ from serbench.benchmark.disarm import DisarmedConsole, stderr
 
 
 def stdout() -> Console:
-    """Tables and results. Off a terminal: plain text, and wide enough to wrap nothing."""
+    """Console for tables and results; if not a terminal: plain text, wide enough to wrap
+    nothing.
+    """
     if sys.stdout.isatty():
         return DisarmedConsole()
     return DisarmedConsole(width=200, no_color=True)
 
 
 def say(*lines: object) -> None:
-    """Print lines as they are, however wide the terminal is."""
+    """Print lines unchanged, without wrapping them to the width of the terminal."""
     console = stdout()
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def configure_logging(verbosity: int) -> None:
-    """0: warnings; 1 (``-v``): news of serbench; 2 (``-vv``): everything."""
+    """Set the level: 0: warnings; 1 (``-v``): news of serbench; 2 (``-vv``): everything."""
     levels = {0: logging.WARNING, 1: logging.INFO}
     handler = RichHandler(console=stderr(), show_path=verbosity > 1, log_time_format="%H:%M:%S")
     level = levels.get(verbosity, logging.DEBUG)

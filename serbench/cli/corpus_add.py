@@ -131,12 +131,12 @@ def command(
 
 
 def on_terminal() -> bool:
-    """Whether somebody is there to answer."""
+    """Whether a user can answer questions."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def slug(folder: Path) -> str:
-    """A dataset's name, made from a folder's."""
+    """A dataset's name, made from the folder's name."""
     import re
 
     plain = re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower()).strip("-")
@@ -153,7 +153,7 @@ def _split(pair: str) -> tuple[str, str]:
 
 
 def _hint(names: list[str], plugins: Plugins) -> None:
-    """Say so if serbench knows a corpus with these names."""
+    """Print a hint if serbench knows a corpus with these names."""
     from serbench.running.adopt.guess import known_as
     from serbench.running.registry.load import load_registry
 
@@ -233,7 +233,7 @@ def print_understood(found: Understood) -> None:
 
 
 SPEAKERS = 30
-"""Rows of the table of speakers; further speakers are counted."""
+"""Number of rows of the table of speakers; further speakers are counted."""
 
 
 def _next(name: str, output: Path) -> None:

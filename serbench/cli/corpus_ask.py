@@ -22,7 +22,7 @@ ELICITATIONS = ("acted", "induced", "natural", "synthetic")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Facts about the names that the user gave; the rest is guessed."""
+    """Facts about the names that the user gave; everything else is guessed."""
 
     pattern: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Given:
     ignore: str = ""
 
     def understood(self, names: Sequence[str]) -> Understood:
-        """All names, read with what was given.
+        """All names, read with the given facts.
 
         Raises:
             CorpusError: a pattern or a template is wrong.
@@ -57,10 +57,10 @@ class Given:
 
 
 def agreed(names: Sequence[str], given: Given, show: Callable[[Understood], None]) -> Understood:
-    """Show and ask until the user says that it is right.
+    """Show the result and ask until the user agrees with it.
 
     Raises:
-        CorpusError: a problem that questions cannot solve. typer.Abort: the user stopped.
+        CorpusError: questions cannot solve the problem. typer.Abort: the user stopped.
     """
     from serbench.running.adopt.understood import check_understood
 
@@ -81,7 +81,7 @@ def agreed(names: Sequence[str], given: Given, show: Callable[[Understood], None
 
 
 def _settled(found: Understood, given: Given) -> Given:
-    """With the answers to what is unclear; unchanged if nothing is."""
+    """The facts with the answers to unclear points; unchanged if nothing is unclear."""
     grammar = found.grammar
     if not grammar.has_emotion:
         typer.echo("serbench cannot determine which part of the names is the emotion.")
@@ -107,7 +107,7 @@ def _settled(found: Understood, given: Given) -> Given:
 
 
 def _asked_part(grammar: Grammar) -> tuple[str, ...]:
-    """Values of the part that the user chose."""
+    """Ask for a part, and return its values."""
     values = {part.group: part.values for part in grammar.parts}
     while True:
         part = typer.prompt("Emotion (name of a part)")
@@ -117,7 +117,7 @@ def _asked_part(grammar: Grammar) -> tuple[str, ...]:
 
 
 def _asked_labels(values: Sequence[str]) -> dict[str, str]:
-    """Labels of values; an empty label leaves the files out."""
+    """Ask for the labels of values; an empty label leaves the files out."""
     from serbench.running.adopt.words import label_of
 
     typer.echo("Give a label for each value; '-' leaves its files out.")
@@ -129,7 +129,7 @@ def _asked_labels(values: Sequence[str]) -> dict[str, str]:
 
 
 def _corrected(found: Understood, given: Given) -> Given:
-    """With the user's corrections."""
+    """The facts with the user's corrections."""
     grammar = found.grammar
     typer.echo("Correct it. Templates consist of the parts above and {folder}.")
     pattern = typer.prompt("Pattern", default=grammar.pattern)
@@ -148,7 +148,7 @@ def asked_card(
     licence: str | None,
     elicitation: str | None,
 ) -> Card:
-    """A card made of answers; what options said is not asked again."""
+    """A card made from answers; facts that options gave are not asked again."""
     from serbench.running.adopt.entry import Card
 
     return Card(

@@ -78,7 +78,7 @@ def command(
 def _survey(
     name: str, data_dir: Path | None, folds: str | None, incomplete: bool, registry: Path | None
 ) -> Survey:
-    """The corpus, found or downloaded, and checked."""
+    """Find or download the corpus, and check it."""
     from functools import partial
 
     from serbench.benchmark.progress import progress_observer

@@ -1,4 +1,4 @@
-"""Deprecated parts of the contract that plugins use: one line for each, once."""
+"""Warnings about deprecated parts of the plugins' contract: one line for each, only once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from serbench.errors import SerbenchDeprecationWarning
 
 
 def tell_deprecations_once() -> None:
-    """From here on, print each in one line; other warnings look as before."""
+    """From now on, print each deprecation in one line; other warnings look as before."""
     others = warnings.showwarning
 
     def show(

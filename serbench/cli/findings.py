@@ -44,7 +44,7 @@ Markdown = Annotated[
 
 @contextmanager
 def checking(command: str, outputs: Outputs) -> Iterator[None]:
-    """If nothing can be checked, the requested files say so."""
+    """Write an error into the requested files if nothing can be checked."""
     try:
         yield
     except SerbenchError as error:
@@ -86,7 +86,7 @@ def tell(found: Findings, outputs: Outputs) -> None:
 
 
 def _say(*lines: str) -> None:
-    """Lines, wrapped to a terminal's width with their continuation indented."""
+    """Print lines, wrapped to a terminal's width with their continuation indented."""
     import shutil
     import textwrap
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from serbench.running.harness.folds import Folds
 
 SHOWN = 40
-"""Speakers of a fold that the table names; the CSV file has all."""
+"""Number of speakers of a fold that the table names; the CSV file has all."""
 
 HELP = """Print the folds of a dataset, and export them.
 
@@ -88,7 +88,7 @@ def command(
 
 
 def _rows(folds: Folds, table: CorpusTable) -> list[Sequence[str]]:
-    """Of every outer fold, and of its inner ones below it."""
+    """Rows of every outer fold, each followed by its inner folds."""
     rows: list[Sequence[str]] = []
     for index, split in enumerate(folds.outer):
         rows.append(_row(split.name, split, table))

@@ -114,7 +114,7 @@ def _folders(runs: Sequence[Path] | None) -> list[Path]:
     """Folders with runs; the default one only if it exists.
 
     Raises:
-        StoreError: a named folder does not exist: its runs' fits would count as unused.
+        StoreError: a named folder does not exist; the fits of its runs would count as unused.
     """
     from serbench.errors import StoreError
 
@@ -218,7 +218,7 @@ def _confirmed(
     even_used: bool,
     runs: Sequence[Path] | None,
 ) -> str:
-    """The same command with --yes."""
+    """The same command with ``--yes``."""
     words = ["serbench", "gc"]
     words += [word for kind in kinds or () for word in ("--kind", kind)]
     words += ["--older-than", older_than] if older_than else []

@@ -1,4 +1,4 @@
-"""How a command of serbench ends."""
+"""The end of a serbench command: errors, stops and exit codes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ REMEDY = (
 class GuardedGroup(Group):
     """Reports a user's error in one message and a stop in one line; a bug keeps its traceback."""
 
-    def invoke(self, ctx: Any) -> Any:  # click's own, or the one that newer typer carries
-        """Run the command, see ``guarded``."""
+    def invoke(self, ctx: Any) -> Any:  # click's own, or the one in newer typer
+        """Run the command; see ``guarded``."""
         with guarded("serbench", _explained):
             try:
                 return super().invoke(ctx)
             except typer.Exit as stop:
                 raise SystemExit(stop.exit_code) from None
             except EOFError as error:
-                # Typer takes one for the end of what a user types, and says no more than "Aborted".
+                # Typer takes this error for the end of the user's input, and only says "Aborted".
                 raise RuntimeError("an input ended before it was complete") from error
 
 

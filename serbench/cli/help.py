@@ -26,9 +26,9 @@ def _one_line(paragraph: str) -> str:
 
 
 class _Plain:
-    """Shows no type next to a flag or an argument, and only near names of an unknown option.
+    """Help without types next to flags and arguments; an unknown option lists only similar names.
 
-    Contexts, parameters and errors are click's own, or those that newer typer carries.
+    Contexts, parameters and errors are click's own, or those in newer typer.
     """
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -49,21 +49,21 @@ class _Plain:
 
 
 def _in_plain_words(message: str) -> str:
-    """The message of newer typer on a value, without the terms of pydantic."""
+    """Newer typer's message about a value, without the terms of pydantic."""
     return message.removeprefix("Value error, ").replace("Input should be ", "must be ", 1)
 
 
 WORDS = {"int": "N", "float": "N", "int range": "N", "float range": "N", "str": "TEXT"}
-"""Placeholder of a value whose option names no better one; choices are shown themselves."""
+"""Placeholders of values whose options have no better one; choices are listed themselves."""
 
 
 def _without_type(param: Any, ctx: Any) -> Any:
     if param.param_type_name == "argument":
-        # Newer typer writes the type behind the name, and has no setting for it.
+        # Newer typer writes the type after the name, and has no setting for this.
         param.display_type_rich = lambda *_, **__: None
     elif param.metavar is None and (param.is_flag or param.count):
         param.metavar = ""
-    elif param.metavar is None and hasattr(param, "display_type"):  # newer typer's
+    elif param.metavar is None and hasattr(param, "display_type"):  # in newer typer
         shown = param.display_type(ctx).strip("<>")
         param.metavar = WORDS.get(shown, shown)
     return param
@@ -86,7 +86,7 @@ class Group(_Plain, TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write each command and what it does, under the panel that it belongs to."""
+        """Write each command with its short help, under its panel."""
         panels: dict[str, list[tuple[str, str]]] = {}
         for name in self.list_commands(ctx):
             command: Any = self.get_command(ctx, name)

@@ -21,7 +21,7 @@ TABLES = (
 ALIASES = {"corpora": "datasets", "front-ends": "front_ends"}
 PLUGIN_TABLES = ("teachers", "front_ends", "students", "losses", "backends", "trackers")
 KIND_OF = {"datasets": "corpora", **{t: t for t in PLUGIN_TABLES}}
-"""The kind of plugin behind each table that has one."""
+"""The kind of plugin of each table that has one."""
 
 
 def command(

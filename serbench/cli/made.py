@@ -12,12 +12,12 @@ UNCHANGED = (
     "corpus's files and the run's files, by size and time of change. Nothing is computed again; "
     "`serbench verify` checks contents."
 )
-"""Said instead of running a finished run again."""
+"""Printed instead of running a finished run again."""
 
 
 @dataclass(frozen=True)
 class MadeCommand:
-    """As a module of a command."""
+    """A made command, with the attributes of a command's module."""
 
     HELP: str
     command: Callable[..., None]
@@ -26,7 +26,7 @@ class MadeCommand:
 def made_command(
     text: str, run: Callable[..., None], parameters: Sequence[inspect.Parameter]
 ) -> MadeCommand:
-    """A command that typer reads ``parameters`` of, and that calls ``run`` with their values."""
+    """A command with ``parameters`` for typer, which calls ``run`` with their values."""
 
     def command(**given: Any) -> None:
         run(**given)
@@ -39,7 +39,7 @@ def made_command(
 def parameter(
     name: str, annotation: Any, default: object = inspect.Parameter.empty
 ) -> inspect.Parameter:
-    """A parameter as typer reads it."""
+    """A parameter in the form that typer reads."""
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
     )

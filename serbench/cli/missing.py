@@ -9,13 +9,13 @@ MODULES = {"scikit-learn": "sklearn"}
 
 
 def missing_package(error: Exception) -> str:
-    """A message if the error comes from a missing package that serbench requires, else nothing.
+    """A message if the error comes from a missing package that serbench requires, else empty.
 
     The package may have been left out at installation, or removed to save space.
     """
     if not isinstance(error, ModuleNotFoundError):
         return ""
-    from importlib import metadata  # only then: it takes 10 ms to import
+    from importlib import metadata  # imported only if needed, because it takes 10 ms
 
     for line in metadata.requires("serbench") or ():
         requirement = line.partition(";")[0].strip()

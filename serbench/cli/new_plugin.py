@@ -1,4 +1,4 @@
-"""``serbench new-plugin``: a start for authors of plugins."""
+"""``serbench new-plugin``: a first distribution for authors of plugins."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ COMPLETED: dict[str, complete.Complete] = {
     "TEACHER": complete.teachers,
     "TRACKER": complete.trackers,
 }
-"""Names for the shell's completion, by their placeholder in ``--help``."""
+"""Completions of names, by their placeholder in ``--help``."""
 
 
 def named(what: str, *flags: str, help: str) -> Any:  # noqa: A002 - as typer.Option
-    """An option that takes a name, which the shell completes; ``what`` is of ``COMPLETED``."""
+    """An option that takes a name, completed by the shell; ``what`` is a key of ``COMPLETED``."""
     return typer.Option(*flags, metavar=what, autocompletion=COMPLETED[what], help=help)
 
 
@@ -248,14 +248,14 @@ class Asked:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """As ``serbench.run`` takes them."""
+        """The options as arguments of ``serbench.run``."""
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         del given["verbose"], given["dry_run"]
         return {name: value for name, value in given.items() if value is not None}
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that has the options of a run before its own, and is given them as ``asked``."""
+    """A command with the options of a run before its own; it receives them as ``asked``."""
     own = inspect.signature(command, eval_str=True).parameters
     shared = get_type_hints(Asked, include_extras=True)
     defaults = {each.name: each.default for each in fields(Asked)}
@@ -265,7 +265,7 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
         from serbench.cli.console import configure_logging
 
         asked = Asked(**{name: given.pop(name) for name in shared})  # pyright: ignore[reportArgumentType]
-        # Said before anything heavy is imported, which takes seconds.
+        # Printed before heavy imports, which take seconds.
         typer.echo("Loading plugins and the registry …", err=True)
         configure_logging(asked.verbose)
         command(asked=asked, **given)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A rich table on a terminal; elsewhere aligned columns, one row a line, nothing cut off."""
+    """Print a rich table on a terminal; elsewhere aligned columns, one line per row, nothing
+    cut.
+    """
     if sys.stdout.isatty():
         _print_rich(title, columns, rows)
     else:
@@ -30,7 +32,7 @@ def _print_rich(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def _print_plain(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    # A capital γ or β would be another symbol.
+    # The capital γ or β would be another symbol.
     head = [column.upper() if column.isascii() else column for column in columns]
     lines = [head, *([*map(_one_line, row)] for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
@@ -42,7 +44,7 @@ def _print_plain(title: str, columns: Sequence[str], rows: Sequence[Sequence[str
 
 
 def byte_size(size_bytes: int) -> str:
-    """For instance ``812 B``, ``40.6 MB``, ``1.2 GB``."""
+    """A size in words, for instance ``812 B``, ``40.6 MB``, ``1.2 GB``."""
     if size_bytes < 1000:
         return f"{size_bytes} B"
     for unit, scale in (("kB", 1e3), ("MB", 1e6)):

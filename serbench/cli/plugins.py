@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 SLOW_S = 1.0
-"""In seconds of processor time: a plugin that takes longer to load delays every command."""
+"""Limit in seconds of processor time: a plugin that takes longer to load delays every command."""
 
 
 def command(

@@ -50,7 +50,7 @@ def show(
     ] = None,
     file: RegistryFile = None,
 ) -> None:
-    """Print the registry in use, as TOML that a serbench.toml can take.
+    """Print the registry in use, as TOML that you can paste into a serbench.toml.
 
     The entries of your file replace packaged ones of the same name. Each entry names its file.
 

@@ -130,7 +130,7 @@ def _bench(
     reference: Path | None,
     rounds: int,
 ) -> Bench:
-    """Inputs of a measurement; the corpus is read only when needed."""
+    """The tools of a measurement; the corpus is read only when needed."""
     from serbench.benchmark.progress import progress_observer
     from serbench.checks.regress.command import Bench
     from serbench.files.cache_use import using_cache

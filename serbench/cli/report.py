@@ -131,7 +131,7 @@ def _open(page: Path) -> None:
 
 
 def _ranked(folders: Sequence[Path], place: Path) -> tuple[RichTable, list[tuple[str, Path]]]:
-    """Over several corpora."""
+    """Write the report of runs over several corpora."""
     from serbench.results.report.ranks_output import write_ranked_report
     from serbench.results.table.console import console_table
 
@@ -153,7 +153,7 @@ def _compared(
     deploy: Sequence[Path],
     columns: Sequence[str] | None,
 ) -> tuple[RichTable, list[tuple[str, Path]]]:
-    """Over one corpus."""
+    """Write the report of runs over one corpus."""
     from serbench.results.report.write import COLUMNS_NAME, render_comparison, write_report
     from serbench.studies.ablation.output import addition
 

@@ -109,7 +109,7 @@ def command(
     from serbench.benchmark.run import arguments_of, finished_run
 
     folder, unchanged = finished_run(arguments_of(**given, progress=True))
-    # Imported late: a mistake in the options is told before rich is there.
+    # Imported late: a mistake in the options is reported before rich is loaded.
     from serbench.cli.console import stdout
     from serbench.cli.show import shown_table
 

@@ -40,7 +40,7 @@ Examples:
 """
 
 SHOWN_METHODS = 4
-"""Methods that the list shows of a run; further ones are counted."""
+"""Number of a run's methods that the list shows; further ones are counted."""
 
 
 class Sort(StrEnum):
@@ -116,7 +116,7 @@ def command(
 
 
 def _described(entry: RunEntry) -> dict[str, object]:
-    """An entry as JSON: shares between 0 and 1, bytes, UTC."""
+    """An entry as JSON: shares in 0 … 1, sizes in bytes, times in UTC."""
     return {
         "name": entry.name,
         "folder": str(entry.folder),

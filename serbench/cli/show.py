@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Print the comparison table of a finished run.
 
-    The table has each method's scores with 95 % confidence intervals, and its difference to the
+    The table has each method's scores with 95 % confidence intervals, and its difference from the
     first method. Leaky runs show scores only. The same table is in the run's report.md.
 
     Examples:
@@ -41,7 +41,7 @@ def command(
 
 
 def shown_table(folder: Path) -> Table:
-    """As kept by the report, else computed from the run's predictions."""
+    """The table that the report has kept, or else one computed from the run's predictions."""
     from serbench.results.report.kept import kept_table
     from serbench.results.table.console import console_table
 

@@ -66,7 +66,7 @@ def _run(study: Study[Any, Any], given: dict[str, Any]) -> None:
 
 
 def _chosen(study: Study[Any, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Values of the fields that were given; a repeatable option that was not is left out."""
+    """Values of the fields that were given; a repeatable option that was not given is left out."""
     chosen = {}
     for each in dataclasses.fields(study.params):
         value = given[each.name]
@@ -78,7 +78,7 @@ def _chosen(study: Study[Any, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(study: Study[Any, Any]) -> list[inspect.Parameter]:
-    """Of the command, as typer reads them."""
+    """The parameters of the command in the form that typer reads."""
     place = "Default: none." if study.several else f"Default: RUN/{study.name}."
     output = typer.Option("--output", "-o", metavar="FOLDER", help=f"Folder to write to. {place}")
     made = [
@@ -98,7 +98,7 @@ def _parameters(study: Study[Any, Any]) -> list[inspect.Parameter]:
 
 
 def _options(params: type) -> list[inspect.Parameter]:
-    """One for each field."""
+    """One parameter for each field."""
     hints = get_type_hints(params)
     made = []
     for each in dataclasses.fields(params):

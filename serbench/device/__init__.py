@@ -1,1 +1,1 @@
-"""From trained weights to an answer on a device, without torch where possible."""
+"""Takes trained weights to a device that answers, without torch if possible."""

@@ -1,4 +1,4 @@
-"""How an utterance is cut into windows: in frames, as runs cut it."""
+"""Cuts an utterance into windows of frames, in the same way as runs do."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ WHOLE = (
 
 @dataclass(frozen=True, slots=True)
 class WindowPlan:
-    """The windows that ``segments`` and ``fit.predict`` cut of an utterance.
+    """The windows that ``segments`` and ``fit.predict`` cut from an utterance.
 
-    Durations are counted at 16 kHz. A window is a whole number of frames, so that every window of
-    an utterance has the same number of real ones.
+    Durations refer to 16 kHz. A window is a whole number of frames, so that every window of an
+    utterance has the same number of real frames.
 
     Attributes:
-        framing: where frames lie; None: an utterance is a single row.
-        segments: how windows are cut of them.
+        framing: positions of frames; None: an utterance is a single row.
+        segments: how windows are cut from them.
 
     Raises:
-        RegistryError: a window that is no whole number of frames.
+        RegistryError: a window is not a whole number of frames.
     """
 
     framing: Framing | None
@@ -49,10 +49,10 @@ class WindowPlan:
 
     @classmethod
     def read(cls, card: Mapping[str, Any]) -> WindowPlan:
-        """From JSON with ``framing`` and ``segments``.
+        """Read a plan from JSON with ``framing`` and ``segments``.
 
         Raises:
-            KeyError, TypeError, ValidationError: it has others.
+            KeyError, TypeError, ValidationError: the JSON does not fit.
         """
         framing = card["framing"]
         return cls(
@@ -77,31 +77,31 @@ class WindowPlan:
 
     @property
     def hop(self) -> int:
-        """Samples between frames."""
+        """Number of samples between frames."""
         return self._framing.hop
 
     @property
     def size(self) -> int:
-        """Frames of a whole window."""
+        """Number of frames of a whole window."""
         if self.whole:
             return self.frames(1)
         return round(self.segments.window_s * self.rate_hz)
 
     @property
     def samples(self) -> int:
-        """Samples that the frames of a whole window reach over, in whole hops.
+        """Number of samples that the frames of a whole window cover, in whole hops.
 
         Raises:
-            RegistryError: as ``cut``.
+            RegistryError: see ``cut``.
         """
         return (self.size + self._framing.blocks - 1) * self.hop
 
     def frames(self, samples: int) -> int:
-        """Frames of an utterance of so many samples."""
+        """Number of frames of an utterance of ``samples`` samples."""
         return 1 if self.framing is None else self.framing.frames(samples)
 
     def first_frames(self, samples: int) -> list[int]:
-        """The first frame of each window of an utterance of so many samples."""
+        """The first frame of each window of an utterance of ``samples`` samples."""
         count = self.frames(samples)
         if self.cut_how != "sliding":
             return [max(0, count - self.size) // 2]
@@ -111,13 +111,14 @@ class WindowPlan:
         return [min(round(start_s * self.rate_hz), count - 1) for start_s, _ in bounds]
 
     def cut(self, waveform: Waveforms) -> tuple[Waveforms, NDArray[np.int64]]:
-        """``(samples,)`` to windows of audio ``(W, self.samples)`` and their real frames ``(W,)``.
+        """Cut ``(samples,)`` into windows ``(W, self.samples)``, and count their real frames
+        ``(W,)``.
 
-        The utterance is mirrored at its ends, as far as its frames reach; beyond that, a window
-        is 0.
+        The utterance is mirrored at its ends, as far as its frames reach; after that, a window is
+        0.
 
         Raises:
-            RegistryError: a front end that hears whole utterances.
+            RegistryError: the front end needs whole utterances.
         """
         reach = self._framing.reach
         first = self.first_frames(len(waveform))
@@ -129,7 +130,7 @@ class WindowPlan:
 
     @property
     def _framing(self) -> Framing:
-        """Of frames that windows can be cut of."""
+        """The framing of frames from which windows can be cut."""
         if self.framing is None or self.whole:
             raise RegistryError(f"the front end {WHOLE}")
         return self.framing

@@ -51,7 +51,8 @@ LATEX = {
     "√": r"$\surd$",
 }
 """Characters that LaTeX reads as commands, or that its older engines cannot print. A bracket at the
-start of a row would be read as the optional argument of the preceding line break."""
+start of a row would be read as the optional argument of the preceding line break.
+"""
 
 
 def escape_latex(text: str) -> str:

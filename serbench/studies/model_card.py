@@ -101,9 +101,7 @@ class CardOf:
 
     @cached_property
     def own(self) -> Scores | None:
-        """The model's scores on its own test speakers, before a conversion; None if it has no such
-        scores.
-        """
+        """The model's scores on its own test speakers, before a conversion; None if it has none."""
         if "outer_fold" not in self.known:
             return None
         known, rows = self.known, self.replay.run.predictions
@@ -256,9 +254,7 @@ def _score_rows(of: CardOf) -> list[list[str]]:
 
 
 def _latency(of: CardOf) -> str:
-    """The latency of this kind of file in the deployment study of the same method, if there is
-    one.
-    """
+    """The latency of this kind of file in the deployment study of the same method, if any."""
     path = of.replay.run.folder / "deploy" / FILE
     found = load_deployment(path) if path.is_file() else None
     wanted = of.backend or "onnxruntime"

@@ -12,8 +12,7 @@ from serbench.studies.registered import DEPLOY, STUDIES
 
 
 def studies_of(runs: Sequence[StoredRun], files: Sequence[Path] = ()) -> StoredStudies:
-    """Records that studies saved in runs' folders, and records that other studies make without a
-    command.
+    """Records that studies saved in runs' folders, and records that others make without a command.
 
     Args:
         runs: the runs of one page.

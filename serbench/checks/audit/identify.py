@@ -19,9 +19,7 @@ from serbench.running.registry.aliases import alias_key
 IEMOCAP_STEM = re.compile(
     r"(?P<session>Ses\d\d)[FM]_(?:(?P<script>script\d\d_\d)\w*|.+)_(?P<sex>[FM])(XX)?\d+", re.ASCII
 )
-"""The letter of the last token names the speaker; the first token names the person whom the
-cameras follow.
-"""
+"""The letter of the last token names the speaker; the first token names the person on camera."""
 
 NOT_KNOWN = "unknown"
 

@@ -100,7 +100,7 @@ def _identified_facts(identified: Identified) -> dict[str, str | int | None]:
 def _in_one_spelling(
     identified: Identified, different: Mapping[str, Sequence[str]]
 ) -> tuple[Identified, tuple[Respelled, ...]]:
-    """Rows in which each name has its most frequent spelling, and the names that have several
+    """Rows with each name in its most frequent spelling, and the names that have several
     spellings.
     """
     once = {(row.utterance, row.speaker, row.session, row.text): row for row in identified.rows}

@@ -83,9 +83,7 @@ def _package(required: Requirement, fault: str) -> Line:
 
 
 def _required(extra: str = "", package: str = "serbench") -> list[Requirement]:
-    """Requirements of a package on this system; if ``extra`` is given, the additional ones of this
-    extra.
-    """
+    """Requirements of a package on this system, or only the additional ones of an ``extra``."""
     from packaging.requirements import Requirement
 
     found = {}

@@ -98,9 +98,7 @@ def check_same(run: StoredRun, tallies: Mapping[str, Tally], golden: Golden, pat
 
 
 def _other_utterances(tallies: Mapping[str, Tally], golden: Golden) -> list[str]:
-    """Differences of counts although the digests agree, which means that the golden file was
-    edited.
-    """
+    """Differences of counts although the digests agree: the golden file was edited."""
     for name in golden.methods:
         now, then = tallies[name], golden.tally(name)
         if now.speakers != then.speakers or not (now.counts == then.counts).all():

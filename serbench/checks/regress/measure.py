@@ -29,9 +29,7 @@ ROUNDS = 8
 """Default; with 95 % confidence, the second lowest of 8 ratios is below their median."""
 
 BUDGET_S, WARM_UP_S = 0.5, 0.1
-"""Seconds for the calls of one model with one length of audio in one round, and for the warm-up
-before them.
-"""
+"""Seconds for the calls of one model with one length of audio in one round, and for the warm-up."""
 
 OWN = "reference"
 """Name of the reference among backends."""

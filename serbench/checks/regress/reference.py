@@ -89,9 +89,7 @@ class _Builder:
         return name
 
     def weight(self, *shape: int, fan_in: int) -> str:
-        """Add a weight; returns its name. It is uniform, with a variance that preserves the
-        signal's level.
-        """
+        """Add a uniform weight, whose variance preserves the signal's level; returns its name."""
         bound = math.sqrt(3 / fan_in)
         return self.constant(self.draw.uniform(-bound, bound, shape).astype(np.float32))
 

@@ -41,9 +41,7 @@ class Tally:
 
     @property
     def confusions(self) -> NDArray[np.int64]:
-        """Confusions ``(S, C, C)`` with the correct hits and row sums; the wrong classes are
-        unknown.
-        """
+        """Confusions ``(S, C, C)`` with known hits and row sums; the wrong classes are unknown."""
         classes = np.arange(self.hits.shape[1])
         made = np.zeros((*self.hits.shape, len(classes)), np.int64)
         made[:, classes, classes] = self.hits

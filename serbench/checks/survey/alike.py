@@ -25,15 +25,13 @@ COMPARED = 2_000
 SEED = 20_231
 
 MOST_DIRECTIONS = 9
-"""Number of directions for the search for two voices under one id: those in which ids differ
-most.
-"""
+"""Number of directions for the search for two voices under one id: where ids differ most."""
 
 FEWEST_DIRECTIONS = 3
 
 SMALLEST_PART = 0.2
-"""Smallest share of an id's utterances that may be a second person; fewer are shouts or bad
-recordings.
+"""Smallest share of an id's utterances that may be a second person; fewer are bad recordings or
+shouts.
 """
 
 ROWS = 1_000
@@ -101,9 +99,7 @@ def numbers(names: Sequence[str]) -> Integers:
 
 
 def area(same: Array, other: Array) -> float:
-    """Share of pairs in which a value of ``same`` is above one of ``other``; 0.5 is expected by
-    chance.
-    """
+    """Share of pairs in which a value of ``same`` is above one of ``other``; 0.5 by chance."""
     ranks = rankdata(np.concatenate([same, other]))
     above = ranks[: len(same)].sum() - len(same) * (len(same) + 1) / 2
     return float(above / (len(same) * len(other)))
@@ -128,8 +124,8 @@ def same_voice_area(voices: Voices, ids: Integers) -> float | None:
 
 
 def same_recording_area(voices: Voices) -> float:
-    """How often halves of one utterance are more alike than those of two: whether voices can be
-    measured.
+    """How often halves of one utterance are more alike than those of two; low: voices are not
+    measurable.
     """
     chosen = _drawn(len(voices.values))
     first, second = (_unit(voices.halves[chosen, half]) for half in (0, 1))
@@ -216,8 +212,7 @@ def split_widths(voices: Voices, ids: Integers, judged: Integers) -> dict[int, t
 
 
 def _two_means(points: Array) -> NDArray[np.bool_]:
-    """Which of the points ``(n, d)`` are in the second group, with the best of the first
-    directions.
+    """Which of ``(n, d)`` points are in the second group, with the best of the first directions.
 
     No point is, if every split leaves a group of less than ``SMALLEST_PART``.
     """

@@ -30,9 +30,7 @@ SHUFFLES = 100
 SEED = 20_230
 
 TENTHS = 10
-"""Number of quantiles of a value to guess from: enough to predict, but each has enough
-utterances.
-"""
+"""Number of quantiles of a value to guess from: enough to predict, each with enough utterances."""
 
 FEW = 2
 """A speaker or sentence needs this many utterances before a single class counts."""

@@ -13,9 +13,7 @@ from serbench.errors import joined, numbered
 from serbench.protocol.spelling import NOUNS, ONLY, respelled, way_out
 
 UNEVEN = 3.0
-"""If the largest class is at least this many times as large as the smallest, WA and UA differ: a
-note.
-"""
+"""From this ratio of the largest class to the smallest on, WA and UA differ: a note."""
 
 VERY_UNEVEN = 10.0
 """From this ratio on, UA depends on the few utterances of the smallest class: a warning."""

@@ -1,6 +1,4 @@
-"""Findings on folds: whether they can be made, what each of them lacks, and sentences on both
-sides.
-"""
+"""Findings on folds: whether they can be made, what each lacks, and sentences on both sides."""
 
 from __future__ import annotations
 

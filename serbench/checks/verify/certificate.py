@@ -198,8 +198,8 @@ def repeated_searches(stored: StoredPlan, store: RunStore, folds: Folds) -> list
 def _of_fit(
     method: str, candidate: Candidate, teachers: Sequence[str], train: Partition, own: bool
 ) -> list[FittedRecord]:
-    """Everything that one fit fits; ``own``: whether a student that inherits is fitted in this
-    partition itself.
+    """Everything that one fit fits; ``own``: a student that inherits is itself fitted in the
+    partition.
     """
     needs = candidate.needs
     whats = ["normaliser", f"student of {method}"]

@@ -131,9 +131,7 @@ def check_predictions(store: RunStore, folds: Folds, certificate: Certificate) -
 
 
 def _expected(split: Split, posteriors: np.ndarray, table: CorpusTable) -> dict[str, list[str]]:
-    """Expected values of the columns for a fold's test utterances, from the corpus and the
-    posteriors.
-    """
+    """Expected columns of a fold's test utterances, from the corpus and the posteriors."""
     utterances = [table.by_id[i] for i in split.test.ids]
     names, set_of = np.array(table.labels), split.set_of
     return {

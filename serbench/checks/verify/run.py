@@ -1,6 +1,4 @@
-"""``verify``: checks every claim of a run folder, in the order in which claims depend on each
-other.
-"""
+"""``verify``: checks every claim of a run folder; a claim comes after those it depends on."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a trained student to one file that needs nothing but ONNX Runtime."""
+"""Exports a trained student as one file that needs only ONNX Runtime."""

@@ -1,4 +1,4 @@
-"""A trained student in a folder of its own, as backends get it."""
+"""A trained student in a folder of its own, in the form that backends receive."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ MEAN, DEVIATION = "normaliser.mean", "normaliser.deviation"
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained student and what stands around it.
+    """A trained student with everything that is needed to use it.
 
     Attributes:
-        name: for instance ``akd/seed-0/outer-1``.
+        name: its name, for instance ``akd/seed-0/outer-1``.
         student: the plugin that builds the network.
-        network: with its weights.
-        normaliser: of its training side.
+        network: the network with its weights.
+        normaliser: normaliser of its training side.
         labels: the C classes, in the order of the posteriors.
-        front_end: what the student hears through.
+        front_end: the front end that makes the student's input.
         segments: how utterances are cut.
-        provenance: JSON that says where it comes from.
+        provenance: JSON about its origin.
     """
 
     name: str
@@ -77,16 +77,16 @@ class Trained:
 
     @property
     def plan(self) -> WindowPlan:
-        """Its windows.
+        """The windows that the deployed model reads.
 
         Raises:
-            RegistryError: windows that cannot be exported.
+            RegistryError: the windows cannot be exported.
         """
         return WindowPlan(self.front_end.framing, self.segments)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What stands in the metadata of its graphs."""
+        """The facts in the metadata of its graphs."""
         from serbench import __version__
 
         return {
@@ -108,24 +108,24 @@ class Trained:
         }
 
     def graph(self) -> onnx.ModelProto:
-        """The graph that is shipped; see ``graph.waveform_graph``.
+        """The exported graph; see ``graph.waveform_graph``.
 
         Raises:
-            RegistryError: a front end or windows that cannot be exported.
+            RegistryError: the front end or the windows cannot be exported.
         """
         check_exportable(self.front_end, self.plan)
         core = Core(self.network, self.normaliser, self.front_end).eval()
         return waveform_graph(core, self.front_end, self.plan, self.facts)
 
     def write(self, folder: Path, calibration: Sequence[Waveforms] = ()) -> Deployed:
-        """Write all of it into ``folder``, the card last.
+        """Write the model into ``folder``, the card last.
 
         Args:
-            folder: where to; made where it is not there.
+            folder: the folder; it is made if it does not exist.
             calibration: training-side utterances.
 
         Raises:
-            RegistryError: as ``graph``.
+            RegistryError: see ``graph``.
         """
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: each.detach().cpu().contiguous() for name, each in self._state().items()}
@@ -157,13 +157,13 @@ class Trained:
 
 @dataclass(frozen=True)
 class Deployed(DeployedModel):
-    """What ``Trained.write`` wrote.
+    """A model that ``Trained.write`` wrote.
 
     Attributes:
-        folder: where it lies.
+        folder: its folder.
         student: the plugin that builds the network.
-        front_end: the plugin that it hears through.
-        card: what ``model.json`` says.
+        front_end: the plugin that makes its input.
+        card: content of ``model.json``.
     """
 
     folder: Path
@@ -175,7 +175,7 @@ class Deployed(DeployedModel):
     def read(cls, folder: Path, plugins: Plugins) -> Deployed:
         """
         Raises:
-            StoreError: no such model, or a damaged one.
+            StoreError: there is no such model, or it is damaged.
             PluginError: the plugin of its student or front end is not installed.
         """
         path = folder / CARD
@@ -195,15 +195,15 @@ class Deployed(DeployedModel):
 
     @property
     def onnx(self) -> Path:
-        """The graph that is shipped."""
+        """The exported graph."""
         return self.folder / GRAPH
 
     @cached_property
     def plan(self) -> WindowPlan:
-        """Its windows.
+        """The windows that the deployed model reads.
 
         Raises:
-            StoreError: settings that this version does not know.
+            StoreError: the settings are unknown to this version.
         """
         try:
             return WindowPlan.read(self.card)
@@ -214,7 +214,7 @@ class Deployed(DeployedModel):
 
     @property
     def window_samples(self) -> int:
-        """S of ``window_module``; 0 where there is none."""
+        """S of ``window_module``; 0 if there is none."""
         return 0 if self.plan.whole else self.plan.samples
 
     def module(self) -> nn.Module:

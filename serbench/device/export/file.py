@@ -1,4 +1,4 @@
-"""One file to ship: the graph itself, or a backend's conversion of it."""
+"""Writes the exported file: the graph itself, or a backend's conversion of it."""
 
 from __future__ import annotations
 
@@ -25,20 +25,21 @@ def export_file(
     backend: Backend | None = None,
     calibration: Sequence[Waveforms] = (),
 ) -> Parity:
-    """Write one ``.onnx`` once it has been held against PyTorch on every utterance of the corpus.
+    """Write an ``.onnx`` file after comparing it with PyTorch on every utterance of the corpus.
 
     Args:
-        replay: the run that the student is of.
+        replay: the run of the student.
         trained: the student.
-        output: the file; it is replaced where it is an exported model already.
-        backend: whose conversion is wanted, for instance a quantization; None: the fp32 graph.
+        output: the file; it is replaced if it is an exported model already.
+        backend: the backend that converts the model, for instance a quantization; None: the fp32
+            graph.
         calibration: training-side utterances, for a quantization that needs some.
 
     Raises:
-        StoreError: ``output`` is something else, or cannot be written; the graph does not say
-            what PyTorch says.
+        StoreError: ``output`` is something else, or cannot be written; or the graph's posteriors
+            differ from PyTorch's.
         PluginError: the backend cannot run here or cannot convert it, or writes no ONNX file.
-        RegistryError: a front end or windows that cannot be exported.
+        RegistryError: the front end or the windows cannot be exported.
         CorpusError: an audio file can no longer be read.
     """
     check_replaceable(output)
@@ -69,7 +70,7 @@ def export_file(
 def check_replaceable(output: Path) -> None:
     """
     Raises:
-        StoreError: what is there is no exported model, and is not ours to replace.
+        StoreError: a file exists there that is not an exported model, so it is not replaced.
     """
     if output.suffix != ".onnx":
         raise StoreError(f"--output {output}: the file's name must end with .onnx")
@@ -86,7 +87,7 @@ def check_replaceable(output: Path) -> None:
 def _converted(
     trained: Trained, backend: Backend, calibration: Sequence[Waveforms], scratch: Path
 ) -> bytes:
-    """The only ONNX file that a backend's conversion gives, with the facts in its metadata."""
+    """The only ONNX file of a backend's conversion, with the facts in its metadata."""
     deployed = trained.write(scratch / "model", calibration)
     folder = scratch / "converted"
     folder.mkdir()

@@ -1,7 +1,7 @@
 """One ONNX graph from waveform to posteriors: front end, windows, student, mean over windows.
 
 PyTorch exports the front end and the student; the windows between them, whose number depends on
-the utterance's length, are written here in ONNX's own text form, and the parts are joined.
+the utterance's length, are written here in ONNX's own text form. Then the parts are joined.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ from serbench_runtime.audio.read import SHORTEST_S
 
 OPSET = 20
 IR_VERSION = 10
-"""The one that came with opset 20 to 21: older runtimes still read it."""
+"""The version that came with opset 20 to 21: older runtimes still read it."""
 
 MOST_FRAMES = 2**20
-"""Of a window; none has as many. PyTorch 2.8 exports no convolution over frames without a bound."""
+"""Limit on the frames of a window, which none reaches. PyTorch 2.8 exports no convolution over
+frames without a limit.
+"""
 
 INPUT, OUTPUT = "waveform", "posteriors"
 
@@ -88,8 +90,9 @@ cut (float[batch, samples] waveform, float[batch, frames, mels] all_frames)
   window_frames = Reshape (cut, shape)
 }}
 """
-"""Windows of frames. Times are counted in double precision, as ``segments`` counts them, so that
-a window begins at the same frame there and here."""
+"""Cuts frames into windows. Times are computed in double precision, as in ``segments``, so that a
+window begins at the same frame in both.
+"""
 
 MIDDLE = """
 <ir_version: {ir}, opset_import: ["" : {opset}]>
@@ -115,7 +118,7 @@ cut (float[batch, samples] waveform, float[batch, frames, mels] all_frames)
   window_frames = Gather <axis = 1> (all_frames, place)
 }}
 """
-"""One window of each utterance: its middle, or all of it."""
+"""Cuts one window of each utterance: its middle, or all of it."""
 
 MEAN = """
 <ir_version: {ir}, opset_import: ["" : {opset}]>
@@ -130,25 +133,25 @@ mean (float[windows, classes] window_posteriors, int64[1] per_utterance)
   posteriors = ReduceMean <keepdims = 0> (rows, one)
 }}
 """
-"""The posterior of an utterance: the mean of its windows'."""
+"""Computes the posterior of an utterance: the mean of its windows' posteriors."""
 
 
 def waveform_graph(
     core: Core, front_end: FrontEnd, plan: WindowPlan, facts: Mapping[str, Any]
 ) -> onnx.ModelProto:
-    """``waveform (N, samples)`` to ``posteriors (N, C)``, both dimensions of the input dynamic.
+    """A graph from ``waveform (N, samples)`` to ``posteriors (N, C)``; N and samples are dynamic.
 
     Args:
         core: a student with its normaliser, in evaluation mode.
-        front_end: what it hears through.
+        front_end: the front end that makes its input.
         plan: its windows.
-        facts: JSON that goes into the metadata.
+        facts: JSON for the metadata.
 
     Raises:
         PluginError: PyTorch cannot export the student.
     """
     dims = {0: torch.export.Dim("windows")}
-    if not plan.whole:  # else every utterance has as many frames
+    if not plan.whole:  # otherwise every utterance has the same number of frames
         dims[1] = torch.export.Dim("frames", max=MOST_FRAMES)
     student = _export(
         core,
@@ -187,7 +190,7 @@ def _cut_text(plan: WindowPlan) -> str:
 
 @cache
 def _frontend_graph(front_end: FrontEnd) -> onnx.ModelProto:
-    """``waveform (N, samples)`` to ``all_frames (N, frames, d)``; the same for all students."""
+    """A graph from ``waveform (N, samples)`` to ``all_frames (N, frames, d)``, for any student."""
     dims = {0: torch.export.Dim("batch"), 1: torch.export.Dim("samples")}
     example = (torch.zeros(2, SAMPLE_RATE_HZ),)
     module = whole_module(front_end, front_end.exported())
@@ -195,7 +198,9 @@ def _frontend_graph(front_end: FrontEnd) -> onnx.ModelProto:
 
 
 def window_graph(model: WindowModel, plan: WindowPlan, facts: Mapping[str, Any]) -> onnx.ModelProto:
-    """``window (1, S)`` and ``length (1,)`` int64 to ``posteriors (1, C)``, all shapes fixed."""
+    """A graph from ``window (1, S)`` and int64 ``length (1,)`` to ``posteriors (1, C)``, fixed
+    shapes.
+    """
     example = (torch.zeros(1, plan.samples), torch.full((1,), plan.size))
     graph = _export(model, example, ["window", "length"], [OUTPUT], None)
     return _finished(graph, facts)
@@ -235,7 +240,9 @@ def _export(
 
 
 def _join(parts: Sequence[tuple[str, onnx.ModelProto]]) -> onnx.ModelProto:
-    """Connect what has the same name, and name each part's nodes after the part."""
+    """Connect outputs and inputs of the same name, and put parts' names before their nodes'
+    names.
+    """
     whole = onnx.ModelProto()
     whole.ir_version = IR_VERSION
     whole.opset_import.append(onnx.helper.make_opsetid("", OPSET))
@@ -251,7 +258,7 @@ def _join(parts: Sequence[tuple[str, onnx.ModelProto]]) -> onnx.ModelProto:
 
 
 def _renamed(name: str, part: onnx.ModelProto) -> onnx.ModelProto:
-    """Everything inside begins with ``name/``; what goes in and out keeps its name."""
+    """Put ``name/`` before all names inside a part; its inputs and outputs keep their names."""
     outer = {value.name for value in (*part.graph.input, *part.graph.output)}
     renamed = compose.add_prefix(part, f"{name}/", rename_inputs=False, rename_outputs=False)
     for number, node in enumerate(renamed.graph.node):
@@ -266,11 +273,11 @@ def _tensor(name: str, *shape: str | int) -> onnx.ValueInfoProto:
 
 
 def _finished(graph: onnx.ModelProto, facts: Mapping[str, Any]) -> onnx.ModelProto:
-    """With metadata; without what PyTorch notes of source files and of inner shapes."""
+    """Add metadata, and remove PyTorch's notes on source files and on inner shapes."""
     for node in graph.graph.node:
         node.doc_string = ""
         del node.metadata_props[:]
-    del graph.graph.value_info[:]  # stale after a quantization, which takes them at their word
+    del graph.graph.value_info[:]  # out of date after a quantization, which relies on them
     del graph.graph.metadata_props[:], graph.metadata_props[:]
     graph.producer_name, graph.doc_string = KEY, ""
     graph.metadata_props.add(key=KEY, value=json.dumps(facts, ensure_ascii=False))
@@ -280,7 +287,7 @@ def _finished(graph: onnx.ModelProto, facts: Mapping[str, Any]) -> onnx.ModelPro
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's notes on packages that nothing here needs."""
+    """Silence the exporter's messages about packages that are not needed here."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

@@ -1,9 +1,9 @@
-"""Take out of a student's graph the masks that nothing is behind.
+"""Removes from a student's graph the masks that have no effect.
 
-A student masks the padding of a window. In the graph from waveform to posteriors no window has any,
-so its masks are all ones: multiplications by 1, and choices that are always the same. That they are
-is not assumed of students but seen: whatever depends on the window's size alone is computed for
-every size that a window can have.
+A student masks the padding of a window. In the graph from waveform to posteriors no window has
+padding, so its masks are all ones: multiplications by 1, and choices that are always the same. This
+is not assumed but checked for each student: everything that depends only on the window's size is
+computed for every size that a window can have.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from onnx import TensorProto, helper, shape_inference
 
 ERRORS_ONLY = 3
 SEVERAL = 3
-"""Windows at once, where more than one is tried."""
+"""Number of windows with which a batch of more than one is tried."""
 
 
 def drop_idle_masks(graph: onnx.ModelProto, sizes: Sequence[int]) -> None:
-    """Remove, in place, what multiplies by 1 or chooses the same branch for windows of all sizes.
+    """Remove, in place, multiplications by 1 and choices that are the same for all window sizes.
 
     Args:
-        graph: one input ``(W, frames, n_mels)`` float32.
+        graph: a graph with one input ``(W, frames, n_mels)`` float32.
         sizes: every number of frames that a window can have.
     """
     idle = _idle(graph, *_constant(graph, sizes))
@@ -52,9 +52,9 @@ def drop_idle_masks(graph: onnx.ModelProto, sizes: Sequence[int]) -> None:
 
 
 def _constant(graph: onnx.ModelProto, sizes: Sequence[int]) -> tuple[set[str], set[str]]:
-    """Which tensors are all ones, and which all zeros, for windows of every size.
+    """Names of tensors that are all ones, and that are all zeros, for windows of every size.
 
-    Only those are looked at that depend on shapes and weights alone, not on what is heard.
+    Only tensors that depend on shapes and weights alone, and not on the audio, are examined.
     """
     known = {each.name for each in graph.graph.initializer} | {""}
     free: list[str] = []
@@ -76,7 +76,7 @@ def _constant(graph: onnx.ModelProto, sizes: Sequence[int]) -> tuple[set[str], s
 
 
 def _idle(graph: onnx.ModelProto, ones: set[str], zeros: set[str]) -> dict[str, str]:
-    """Outputs, and the input that each must equal."""
+    """Outputs without effect, each with the input that it must equal."""
     found = {}
     for node in graph.graph.node:
         if node.op_type == "Mul":
@@ -91,7 +91,9 @@ def _idle(graph: onnx.ModelProto, ones: set[str], zeros: set[str]) -> dict[str, 
 
 
 def _same(graph: onnx.ModelProto, idle: dict[str, str], sizes: Sequence[int]) -> dict[str, str]:
-    """Those of ``idle`` whose shapes agree too: a mask may also widen what it is put over."""
+    """The entries of ``idle`` with equal shapes too: a mask may also widen the tensor that it
+    masks.
+    """
     inner = {name for node in graph.graph.node for name in node.output}
     inner -= {output.name for output in graph.graph.output}
     inside = {output: own for output, own in idle.items() if {output, own} <= inner}
@@ -108,7 +110,7 @@ def _types(graph: onnx.ModelProto) -> dict[str, int]:
 
 
 class _Probe:
-    """Values inside a graph."""
+    """Computes values inside a graph."""
 
     def __init__(self, graph: onnx.ModelProto, names: Sequence[str]) -> None:
         self.names = list(names)
@@ -116,7 +118,7 @@ class _Probe:
         probe = onnx.ModelProto()
         probe.CopyFrom(graph)
         del probe.graph.output[:]
-        del probe.graph.value_info[:]  # of PyTorch 2.8, inner shapes do not hold for every window
+        del probe.graph.value_info[:]  # in PyTorch 2.8, inner shapes do not hold for every window
         probe.graph.output.extend(
             helper.make_tensor_value_info(name, types[name], None) for name in self.names
         )
@@ -131,7 +133,7 @@ class _Probe:
         self.mels = window.type.tensor_type.shape.dim[2].dim_value
 
     def values(self, windows: int, size: int) -> dict[str, NDArray[np.generic]]:
-        """All of them for noise ``(windows, size, n_mels)``."""
+        """All values for noise ``(windows, size, n_mels)``."""
         if not self.names:
             return {}
         frames = np.random.default_rng(size).normal(size=(windows, size, self.mels))

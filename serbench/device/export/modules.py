@@ -1,4 +1,4 @@
-"""A trained student with everything around it, as torch modules."""
+"""Torch modules of a trained student with its normaliser, front end and windows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from serbench.learning.front_ends import whole_module
 
 
 def no_windows(front_end: FrontEnd, plan: WindowPlan) -> str:
-    """Why windows cannot be run one by one, in one line; empty: they can."""
+    """Why windows cannot be processed one by one, in one line; empty: they can."""
     if front_end.params.normalise == "utterance":
         return (
             'front_end.normalise = "utterance" takes a mean over the whole utterance, so its '
@@ -24,8 +24,8 @@ def no_windows(front_end: FrontEnd, plan: WindowPlan) -> str:
 def check_exportable(front_end: FrontEnd, plan: WindowPlan) -> None:
     """
     Raises:
-        RegistryError: a front end that cannot be exported, or frames at another rate than 16 kHz
-            that windows would be cut of.
+        RegistryError: the front end cannot be exported, or windows would be cut from frames of
+            audio at another rate than 16 kHz.
     """
     if reason := front_end.not_exported:
         raise RegistryError(f"front end {front_end.name} cannot be exported: {reason}")
@@ -37,7 +37,7 @@ def check_exportable(front_end: FrontEnd, plan: WindowPlan) -> None:
 
 
 class _Normalised(nn.Module):
-    """A student, its normaliser, and its input."""
+    """A student with its normaliser and the channels of its input."""
 
     mean: Tensor
     deviation: Tensor
@@ -58,20 +58,22 @@ class _Normalised(nn.Module):
 
 
 class Core(_Normalised):
-    """Frames in, posteriors out: normalised, with deltas where it hears them, by the student."""
+    """Computes posteriors from frames: normalises them, adds deltas if needed, applies the
+    student.
+    """
 
     def forward(self, frames: Tensor) -> Tensor:
-        """``(W, frames, d)``, all of them real, to posteriors ``(W, C)``."""
+        """Compute posteriors ``(W, C)`` from ``(W, frames, d)``; all frames are real."""
         number, size = frames.shape[:2]
-        # The type is named: PyTorch 2.8 exports a size without one as a float, unlike what it runs.
+        # The type is given because PyTorch 2.8 exports a size without a type as a float.
         lengths = torch.full((number,), size, dtype=torch.int64, device=frames.device)
         return self._posteriors(channels(self._normalise(frames), self.channels), lengths)
 
 
 class WaveformModel(_Normalised):
-    """``(N, samples)`` at 16 kHz to mean posteriors ``(N, C)``, as a run computes them.
+    """Computes mean posteriors ``(N, C)`` from ``(N, samples)`` at 16 kHz, as a run does.
 
-    The front end is that of training, whose FFT is what PyTorch is fastest with.
+    The front end is that of training, because its FFT is fastest in PyTorch.
     """
 
     def __init__(
@@ -95,10 +97,12 @@ class WaveformModel(_Normalised):
 
 
 class WindowModel(_Normalised):
-    """``(W, samples)`` and real frames ``(W,)`` to posteriors ``(W, C)``, for fixed shapes.
+    """Computes posteriors ``(W, C)`` from ``(W, samples)`` and numbers of real frames ``(W,)``.
+
+    All shapes are fixed.
 
     Raises:
-        RegistryError: a front end that needs a whole utterance.
+        RegistryError: the front end needs a whole utterance.
     """
 
     def __init__(
@@ -111,7 +115,7 @@ class WindowModel(_Normalised):
         self.frontend = front_end.exported()
 
     def forward(self, windows: Tensor, lengths: Tensor) -> Tensor:
-        """See the class; audio beyond the real frames is not heard."""
+        """See the class; audio after the real frames is ignored."""
         frames = self._normalise(self.frontend.frames(windows))  # pyright: ignore[reportCallIssue]
         at = torch.arange(frames.shape[1], device=lengths.device)[None, :]
         last = (lengths - 1)[:, None]
@@ -121,15 +125,15 @@ class WindowModel(_Normalised):
 
 
 def channels(frames: Tensor, count: int, lengths: Tensor | None = None) -> Tensor:
-    """``features.student_input`` without writing in place, which costs exported graphs dearly.
+    """``features.student_input`` without writing in place, which is slow in exported graphs.
 
     Args:
         frames: ``(W, frames, d)``, normalised, the last real frame repeated to the end.
-        count: of channels, 3 or 1.
-        lengths: ``(W,)`` real frames; None: all.
+        count: number of channels, 3 or 1.
+        lengths: ``(W,)``, numbers of real frames; None: all are real.
 
     Returns:
-        ``(W, count, d, frames)``: static, Δ and ΔΔ, or static alone; 0 beyond the real frames.
+        ``(W, count, d, frames)``: static, Δ and ΔΔ, or only static; 0 after the real frames.
     """
     if count == 1:
         if lengths is not None:
@@ -147,6 +151,6 @@ def channels(frames: Tensor, count: int, lengths: Tensor | None = None) -> Tenso
 
 
 def _slope(x: Tensor) -> Tensor:
-    """``(W, frames, d)``: regression slope over five frames, ends repeated."""
+    """Regression slope over five frames of ``(W, frames, d)``, with the ends repeated."""
     padded = torch.cat([x[:, :1], x[:, :1], x, x[:, -1:], x[:, -1:]], dim=1)
     return 0.2 * (padded[:, 4:] - padded[:, :-4]) + 0.1 * (padded[:, 3:-1] - padded[:, 1:-3])

@@ -19,18 +19,18 @@ from serbench_runtime import load
 from serbench_runtime.audio.read import read_waveform
 
 PARITY = 1e-4
-"""Greatest difference of a posterior that the shipped fp32 graph may have."""
+"""Greatest difference of a posterior that is allowed for the exported fp32 graph."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """An exported model beside the student in PyTorch.
+    """A comparison of an exported model with the student in PyTorch.
 
     Attributes:
-        utterances: how many were compared.
-        greatest: difference of a posterior.
-        worst: the utterance that has it.
-        changed: utterances whose most likely class is another.
+        utterances: number of utterances that were compared.
+        greatest: greatest difference of a posterior.
+        worst: the utterance with this difference.
+        changed: number of utterances whose most likely class differs.
     """
 
     utterances: int
@@ -40,12 +40,12 @@ class Parity:
 
     @property
     def holds(self) -> bool:
-        """Whether it is the same model to within arithmetic."""
+        """Whether both are the same model, except for differences of arithmetic."""
         return self.greatest <= PARITY
 
 
 def check_parity(replay: Replay, trained: Trained, path: Path) -> Parity:
-    """Let an exported model and the student in PyTorch hear every utterance of the corpus.
+    """Compare an exported model with the student in PyTorch on every utterance of the corpus.
 
     No label is read.
 

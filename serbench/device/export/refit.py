@@ -1,4 +1,4 @@
-"""A student for shipping: trained on every speaker of the corpus, so that nothing tests it."""
+"""Trains a student for export on every speaker of the corpus, so none is left to test it."""
 
 from __future__ import annotations
 
@@ -58,20 +58,20 @@ def refit_all(
 ) -> Trained:
     """Train a method on all utterances, with the settings that its folds chose.
 
-    Of several candidates it takes the one that most folds chose, and the mean of their epochs.
-    Soft targets are cross-fitted over all speakers. The fit is kept: the same again is read from
-    the cache.
+    If there are several candidates, the one that most folds chose is used, with the mean of their
+    epochs. Soft targets are cross-fitted over all speakers. The fit is kept in the cache and read
+    from there next time.
 
     Args:
         replay: a finished run.
-        students: its own of one method and seed, one for each outer fold.
-        pretrain_audio: the unlabelled audio that the run's students have heard.
-        executor: for what can be done side by side.
+        students: its students of one method and seed, one for each outer fold.
+        pretrain_audio: the unlabelled audio on which the run's students were pretrained.
+        executor: for steps that can run in parallel.
 
     Raises:
-        StoreError: the run was pretrained and no audio is named.
-        CorpusError: that audio is another.
-        TeacherError: a teacher's weights cannot be had.
+        StoreError: the run was pretrained, but no audio is given.
+        CorpusError: this audio differs from the run's.
+        TeacherError: a teacher's weights are not available.
         SerbenchError: the fit diverged.
     """
     method, seed = students[0].method, students[0].seed
@@ -114,7 +114,7 @@ def _task(
     pretrain_audio: Path | None,
     executor: Executor,
 ) -> FitTask:
-    """The fit on everybody, pretrained and taught as the run's own were."""
+    """The fit on all speakers, with pretraining and teachers as in the run's own fits."""
     view = _everyone(replay)
     inputs = _inputs(replay, method, candidate, pretrain_audio)
     device = str(replay.device)
@@ -151,7 +151,7 @@ def _task(
         num_classes=len(replay.table.labels),
         train=view,
         validation=None,
-        # A fit predicts something when it is done; nothing reads what it says of this window.
+        # A fit predicts something at its end; nothing reads its prediction for this window.
         segments=tuple(segment_utterance(replay.table.utterances[0], [(0.0, 0.1)])),
         features=frames,
         teachers=signals(
@@ -175,7 +175,7 @@ def _task(
 
 
 def _code(candidate: Candidate) -> list[str]:
-    """Digests of what trains a candidate."""
+    """Digests of the code that trains a candidate."""
     head = core_digest(HEAD) if candidate.needs else ""
     return [core_digest(FIT), head, *plugin_digests(candidate)]
 
@@ -183,7 +183,7 @@ def _code(candidate: Candidate) -> list[str]:
 def _targets(
     replay: Replay, inputs: Inputs, candidate: Candidate, view: PartitionView, executor: Executor
 ) -> dict[TargetKey, Target]:
-    """What the candidate's teachers say of everybody, of unlabelled speech and of crops."""
+    """Targets of the candidate's teachers for all utterances, unlabelled speech and crops."""
     teachers = inputs.embeddings if candidate.needs else {}
     head, views, cache = candidate.settings.head, {view.name: view}, replay.cache
     classes = len(replay.table.labels)
@@ -205,10 +205,10 @@ def _everyone(replay: Replay) -> PartitionView:
 def _inputs(
     replay: Replay, method: str, candidate: Candidate, pretrain_audio: Path | None
 ) -> Inputs:
-    """Frames, embeddings, crops, and unlabelled audio where the run had some.
+    """Frames, embeddings, crops, and unlabelled audio if the run had some.
 
     Raises:
-        StoreError, CorpusError: as ``refit_all``.
+        StoreError, CorpusError: see ``refit_all``.
     """
     entry = next(each for each in replay.plan["methods"] if each["name"] == method)
     names = entry["teachers"]
@@ -232,7 +232,7 @@ def _audio(
     """The unlabelled audio of the run.
 
     Raises:
-        StoreError, CorpusError: as ``refit_all``.
+        StoreError, CorpusError: see ``refit_all``.
     """
     known = replay.plan["pretrain_audio"]
     if folder is None:

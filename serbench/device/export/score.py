@@ -1,4 +1,4 @@
-"""What a run measured of a method or a fold, for the provenance of what is exported."""
+"""Scores of a method or a fold that a run measured, for the provenance of exported models."""
 
 from __future__ import annotations
 

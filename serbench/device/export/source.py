@@ -1,4 +1,4 @@
-"""What is exported: a fold's student, or one that is trained on everybody for it."""
+"""The student to export: a fold's student, or one that is trained on all speakers for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ExportSource:
     calibration: tuple[Waveforms, ...]
 
     def lines(self, parity: Parity, backend: str | None) -> list[str]:
-        """What a user should know of what was exported."""
+        """What a user should know about the exported model."""
         known = self.trained.provenance
         if "test_ua" in known:
             told = (
@@ -63,20 +63,20 @@ def export_source(
     pretrain_audio: Path | None,
     executor: Executor,
 ) -> ExportSource:
-    """A student of a run by method, seed and fold.
+    """Return a student of a run by method, seed and fold.
 
     Args:
         replay: a finished, speaker-independent run.
         method: None: the run's first.
         seed: from 0.
-        fold: outer fold, from 1; None: train on everybody.
-        pretrain_audio: needed where fold is None and the run's students were pretrained.
-        executor: for what can be done side by side.
+        fold: outer fold, from 1; None: train on all speakers.
+        pretrain_audio: needed if ``fold`` is None and the run's students were pretrained.
+        executor: for steps that can run in parallel.
 
     Raises:
-        StoreError: the run is leaky, or has no such student; as ``refit_all``.
-        RegistryError: a front end or windows that cannot be exported.
-        CorpusError, TeacherError, SerbenchError: as ``refit_all``.
+        StoreError: the run is leaky, or has no such student; see also ``refit_all``.
+        RegistryError: the front end or the windows cannot be exported.
+        CorpusError, TeacherError, SerbenchError: see ``refit_all``.
     """
     replay.check_proper()
     students = replay.fold_networks(method, [seed])
@@ -91,7 +91,9 @@ def export_source(
 
 
 def default_name(trained: Trained, backend: str | None) -> str:
-    """``emodb-akd-fold-1.onnx``, ``emodb-akd-all-speakers-onnxruntime-int8.onnx``."""
+    """The default file name: ``emodb-akd-fold-1.onnx``,
+    ``emodb-akd-all-speakers-onnxruntime-int8.onnx``.
+    """
     known = trained.provenance
     which = f"fold-{known['outer_fold']}" if "outer_fold" in known else "all-speakers"
     parts = [known["dataset"], known["method"], which, *([backend] if backend else [])]

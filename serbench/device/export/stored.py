@@ -16,13 +16,13 @@ from serbench.running.replay.students import StoredStudent
 from serbench_runtime.audio.read import read_waveform
 
 CALIBRATION_UTTERANCES = 64
-"""Training-side utterances that a quantization is calibrated on."""
+"""Number of training-side utterances with which a quantization is calibrated."""
 
 
 def check_students(students: Iterable[StoredStudent]) -> None:
     """
     Raises:
-        RegistryError: a front end or windows that cannot be exported.
+        RegistryError: a front end or windows cannot be exported.
     """
     for student in students:
         front_end, segments = student.candidate.front_end, student.candidate.settings.segments
@@ -30,7 +30,7 @@ def check_students(students: Iterable[StoredStudent]) -> None:
 
 
 def stored_model(replay: Replay, student: StoredStudent) -> Trained:
-    """A student of a run's outer fold, and where it comes from.
+    """A student of a run's outer fold, with its origin.
 
     Raises:
         StoreError: its weights are damaged or do not fit its code.

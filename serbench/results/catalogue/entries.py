@@ -68,8 +68,8 @@ class RunEntry:
         return self.protocol not in {"", PROPER}
 
     def score(self, method: str | None = None) -> tuple[str, ListedScore] | None:
-        """The name and score of ``method``, or of the best student; None if the score is not
-        known.
+        """The name and score of ``method``, or of the best student; None if the score is
+        unknown.
         """
         wanted = self.methods if method is None else (method,)
         known = [(name, self.scores[name]) for name in wanted if name in self.scores]
@@ -192,8 +192,7 @@ def _planned(plan: Mapping[str, Any], folder: Path, name: str, files: _Files) ->
 
 
 def _check(folder: Path, plan: Mapping[str, Any]) -> None:
-    """Check that the small files of a finished run can be read, and that the predictions are
-    complete.
+    """Check that a finished run's small files can be read, and that its predictions are complete.
 
     Raises:
         _DamageError: a file is damaged; the message says which, and how.

@@ -165,9 +165,7 @@ def _name(folder: Path, other: Path) -> str:
 def _environments(
     stores: Sequence[RunStore],
 ) -> tuple[tuple[dict[str, str], dict[str, str]], tuple[str, ...]]:
-    """Packages and machine of both runs; empty, with the reason, if a run has not recorded them
-    yet.
-    """
+    """Packages and machine of both runs; empty, with the reason, if a run has no record of them."""
     missing = [store.folder.name for store in stores if not store.has("environment.json")]
     if missing:
         said = f"Packages and machine are not recorded yet for {' and '.join(missing)}."
@@ -216,8 +214,8 @@ def _by_name(plan: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _method_changes(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Change]:
-    """Differences in the settings of methods that both runs have, each once, with all methods that
-    it affects.
+    """Differences in the settings of methods in both runs, each once, with the methods it
+    affects.
     """
     here, there = _by_name(first), _by_name(second)
     shared = [name for name in here if name in there]
@@ -243,9 +241,7 @@ def flat(content: Mapping[str, Any]) -> dict[str, str]:
 def _changes(
     first: Mapping[str, str], second: Mapping[str, str], *, short: bool = False
 ) -> tuple[Change, ...]:
-    """Differences between two flat tables, in the first's order; long digests are cut if
-    ``short``.
-    """
+    """Differences between two flat tables, in the first's order; ``short`` cuts long digests."""
     both = dict.fromkeys((*first, *second))
     return tuple(
         Change(what, *(_shown(side.get(what, NOT_SET), short) for side in (first, second)))

@@ -90,8 +90,7 @@ def _difference(
 
 
 def corrected(differences: Mapping[str, Difference]) -> dict[str, Difference]:
-    """Apply Holm's correction over all differences: to both kinds of test, and to intervals by
-    folds.
+    """Apply Holm's correction over all differences, to both kinds of test and intervals by folds.
 
     Differences without a test do not change.
     """

@@ -31,7 +31,7 @@ class Drawn:
     def of(
         cls, confusions: NDArray[np.int64], weights: NDArray[np.int64], metric: Metric = "ua"
     ) -> Drawn:
-        """The score from ``confusions (S, C, C)`` of each speaker and ``weights (repeats, S)`` of
+        """The score from confusions ``(S, C, C)`` of speakers and weights ``(repeats, S)`` of
         draws.
         """
         value = float(confusion_metric(confusions.sum(axis=0), metric))

@@ -1,5 +1,4 @@
-"""The design of outer folds for tests: which of them are independent, and how their training
-overlaps.
+"""The design of outer folds: which of them are independent, and how much their training overlaps.
 
 A trained model is shared by all speakers of its test fold, and models of different folds share
 training data. For both reasons the units are folds, and not speakers, if the question is what a

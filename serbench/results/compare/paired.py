@@ -88,8 +88,7 @@ def smallest_p(units: int) -> float:
 
 
 def fold_residuals(own: NDArray[np.int64], reference: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How much each fold differs from the pooled difference of UA, scaled as its contribution; they
-    sum to 0.
+    """How much each fold differs from the pooled difference of UA, as contributions that sum to 0.
 
     A fold's additional hits in each class, minus what the pooled recalls would give for as many
     utterances, divided by the class's utterances and by the number of classes. This is the

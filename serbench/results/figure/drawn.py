@@ -278,9 +278,7 @@ def _stacks(points: Sequence[Point]) -> list[list[Point]]:
 
 
 def _draw_stack(axes: Axes, stack: list[Point], front: tuple[Point, ...], *, above: bool) -> None:
-    """Points with their intervals and names; the names of several points are at even heights next
-    to them.
-    """
+    """Points with their intervals and names; names of several points are stacked next to them."""
     low, high = axes.get_ylim()
     beside = high
     for point in stack:

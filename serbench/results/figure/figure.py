@@ -124,7 +124,7 @@ class Lines:
 
     @property
     def described(self) -> str:
-        """The first and last value of each series in words, for readers who do not see the
+        """The first and last value of each series, in words for readers who do not see the
         figure.
         """
         parts = (f"{each.text} from {each.middle[0]:.3g} to {each.middle[-1]:.3g}"
@@ -170,9 +170,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Counts over B bins with B + 1 edges, groups next to each other; at least one count is above
-    0.
-    """
+    """Counts over B bins with B + 1 edges, groups next to each other; at least one is above 0."""
 
     edges: tuple[float, ...]
     groups: tuple[Counted, ...]

@@ -94,7 +94,7 @@ def _scale(plot: Diagram) -> tuple[list[Stroke], list[Words]]:
 
 
 def _bars(plot: Diagram) -> tuple[list[Stroke], int]:
-    """A bar for each group of two or more on the first level that has room, and the number of
+    """A bar for each group of two or more on the first level with room, and the number of
     levels.
     """
     bars: list[Stroke] = []

@@ -17,8 +17,8 @@ DASHES = ("", "6 3", "2 3", "9 3 2 3", "4 2 1 2 1 2")
 COLOURS = (
     "#0a64a8", "#c14a09", "#007f5f", "#a24487", "#8a6500", "#3d8fb8", "#6a4fb3", "#4a5058",
 )  # fmt: skip
-"""Colours on a light background, after Okabe and Ito; colour-blind readers can distinguish them.
-Marks differ too.
+"""Colours on a light background, after Okabe and Ito, for colour-blind readers; marks differ
+too.
 """
 
 DARK_COLOURS = (
@@ -32,8 +32,7 @@ GREY = len(COLOURS)
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The style of a series: colour, mark and dash. Each of them alone distinguishes it from
-    others.
+    """The style of a series: colour, mark and dash, each of which distinguishes it from others.
 
     Attributes:
         colour: number of a colour of the palette, from 1.

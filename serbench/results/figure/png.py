@@ -59,9 +59,7 @@ VECTOR: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "svg": {"Date": None, "Creator": None},
 }
-"""Formats for papers, with metadata that are left out so that the same figure gives the same
-bytes.
-"""
+"""Formats for papers, with metadata that are left out so that files are reproducible."""
 
 SETTINGS = {"svg.hashsalt": "serbench", "pdf.fonttype": 42}
 """Settings for ids that do not change, and for fonts that publishers ask for."""

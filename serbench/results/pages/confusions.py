@@ -1,6 +1,4 @@
-"""Confusion matrices as tables that are shaded by share and show the utterances behind each
-number.
-"""
+"""Confusion matrices as tables, shaded by share, with the utterances behind each number."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Recall of each method by class, speaker and fold: figures, and tables that lead to the
-utterances.
-"""
+"""Recall of each method by class, speaker and fold: figures, and tables linked to utterances."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ from serbench.results.table.formats import COUNT, PERCENT, percent, spread_text
 from serbench.results.table.table import Table
 
 DRAWN = 6
-"""Number of methods that a figure shows, because more marks cannot be distinguished. The table has
-all methods.
-"""
+"""Number of methods that a figure shows: marks of more look alike. The table has all methods."""
 
 
 @dataclass(frozen=True, slots=True)

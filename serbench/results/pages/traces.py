@@ -1,6 +1,4 @@
-"""Every prediction of a report, small enough for its page, so that numbers can be traced to
-rows.
-"""
+"""Every prediction of a report, small enough for its page, to trace numbers to rows."""
 
 from __future__ import annotations
 

@@ -97,9 +97,7 @@ def _corrected(comparisons: int) -> str:
 
 
 def bibtex(results: Results) -> str:
-    """BibTeX of all that a paper cites: serbench, the corpus, teachers, other pretrained models,
-    methods.
-    """
+    """BibTeX of serbench, the corpus, teachers and other pretrained models, and methods."""
     return "\n\n".join([_software(), *map(_entry, _references(results))])
 
 

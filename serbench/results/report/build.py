@@ -65,9 +65,7 @@ class Addition:
 
 
 Adds = Callable[[Results], Addition | None]
-"""A function that returns what is added to the report of a run; None for a run that was made for
-no study.
-"""
+"""Returns what is added to the report of a run; None for a run that was made for no study."""
 
 
 def nothing_more(_: Results) -> None:

@@ -167,9 +167,7 @@ def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[
 
 
 def _heard_before(certificate: Certificate) -> Iterator[tuple[str, Table]]:
-    """What models were trained on before any fold: teachers, students that inherit, front ends,
-    audio.
-    """
+    """What was used before any fold: teachers, students that inherit, front ends, audio."""
     yield (
         "Teachers",
         text_table(
@@ -238,9 +236,7 @@ def _side(side: FoldSide) -> tuple[str, str, str]:
 
 
 def _fitted_rows(certificate: Certificate) -> Iterator[tuple[str, str, str]]:
-    """What was fitted for each outer side, and for all inner sides of an outer fold, with
-    numbers.
-    """
+    """What was fitted for each outer side, and for an outer fold's inner sides, with counts."""
     sizes = {
         f"{fold.name}/{name}": side.utterances
         for fold in certificate.folds
@@ -307,9 +303,7 @@ def _canary_row(result: CanaryResult) -> tuple[str, ...]:
 
 
 def _reading_rows(certificate: Certificate) -> list[tuple[str, str, str, str]]:
-    """For each method: in how many folds, for how many seeds, and how often in all labels were
-    read.
-    """
+    """For each method: in how many folds, for how many seeds, and how often labels were read."""
     methods = dict.fromkeys(reading.method for reading in certificate.readings)
     return [
         (

@@ -26,8 +26,8 @@ def schema_text() -> str:
 
 
 def _plain(node: object) -> None:
-    """Simplify a schema: first lines of descriptions, every key required, patterns in ECMA 262
-    syntax.
+    """Simplify a schema: first lines of descriptions, all keys required, patterns as in ECMA
+    262.
     """
     if isinstance(node, list):
         for item in node:

@@ -1,6 +1,4 @@
-"""Published claims of others on the same corpus, next to the measured scores but separate from
-them.
-"""
+"""Published claims of others on the same corpus, separate from the measured scores."""
 
 from __future__ import annotations
 

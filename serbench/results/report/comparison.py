@@ -35,9 +35,7 @@ Columns = list[Column[MethodResult]]
 
 
 def stamped(table: Table, results: Results) -> Table:
-    """Add the marks that every table needs outside serbench: its rows, caption and notes say what
-    it is.
-    """
+    """Add what a table needs outside serbench: its rows, caption and notes say what it is."""
     return replace(
         table,
         caption=marked(results.protocol, table.caption),

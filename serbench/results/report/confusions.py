@@ -63,8 +63,8 @@ def confusion_figure(result: MethodResult, results: Results) -> Figure:
 
 
 def worst_confusion(result: MethodResult, labels: tuple[str, ...]) -> str:
-    """The most frequent confusion, as the share of a class that is predicted as one other class,
-    in words.
+    """The most frequent confusion, as the share of a class that is taken for one other, in
+    words.
     """
     counts = result.confusion.astype(np.float64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -105,9 +105,7 @@ def _listed(results: Sequence[MethodResult], word: str = "and") -> str:
 
 
 def _teachers(results: Sequence[MethodResult]) -> str:
-    """The teachers' UA, for instance ``; teacher 70.3 %``; for several teachers, that of the best
-    one.
-    """
+    """The teachers' UA, for instance ``; teacher 70.3 %``; of several teachers, the best one's."""
     if not results:
         return ""
     best = max(results, key=_ua)

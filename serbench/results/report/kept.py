@@ -62,9 +62,7 @@ def kept_table(folder: Path) -> KeptTable | None:
 
 
 def written_by_this_code(folder: Path) -> bool:
-    """Whether exactly this code wrote the run's tables, so that their words must be the same
-    too.
-    """
+    """Whether exactly this code wrote the run's tables, so that their words must agree too."""
     try:
         return _read(folder).code == code_digest()
     except (OSError, ValidationError):

@@ -27,8 +27,8 @@ LEAKS: Mapping[ProtocolName, str] = {
 
 
 SHOWN = 6
-"""Number of missing parts of a corpus that are named before the rest is counted; the certificate
-has all.
+"""Number of missing parts of a corpus that are named; the rest is counted. The certificate has
+all.
 """
 
 

@@ -22,9 +22,7 @@ UNCORRECTED = "Δ: percentage points, over the same draws; not corrected for sev
 """The note if only intervals are computed."""
 
 SMALLER = 0.9
-"""The note suggests more folds if they would make differences of this part of today's size
-significant.
-"""
+"""More folds are suggested if differences of this share of today's would then be significant."""
 
 
 def interval_note(repeats: int, speakers: int) -> str:

@@ -1,6 +1,4 @@
-"""Ranks of methods over several corpora: which are ranked, which are left out, and what is
-doubtful.
-"""
+"""Ranks of methods over several corpora: which are ranked, left out, or doubtful."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ SHOWN = 4
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A method that is not ranked, and the reason; ``method`` is its name in the table of its
-    corpus.
-    """
+    """A method that is not ranked, and why; ``method`` is its name in the table of its corpus."""
 
     method: str
     reason: str
@@ -190,8 +186,7 @@ def whole_corpus(dataset: Mapping[str, Any]) -> str:
 
 
 def span_corpora(folders: Sequence[Path]) -> bool:
-    """Whether runs are of more than one corpus, by name, so that they can only be compared by
-    ranks.
+    """Whether runs are of more than one corpus, by name, so that only ranks can compare them.
 
     Raises:
         StoreError: a folder has no run, or its plan is damaged.

@@ -155,9 +155,7 @@ def _records(ranking: Ranking, ranks: Ranks) -> list[Record]:
 
 
 def ranks_figure(ranks: Ranks) -> Figure:
-    """The critical-difference diagram, rank 1 on the left, with a description for screen
-    readers.
-    """
+    """The critical-difference diagram, rank 1 on the left, described for screen readers."""
     places = {method: place for place, method in enumerate(ranks.methods)}
     said = ", ".join(
         f"{method} {rank:.2f}"

@@ -69,9 +69,7 @@ def _words(text: str) -> list[str]:
 
 
 def _same_rows(text: str, made: str, *, shared: bool = False) -> bool:
-    """Compare rows; if ``shared``, columns of only one side do not count, but one must be in
-    both.
-    """
+    """Compare rows. ``shared``: columns of one side do not count, but both must share one."""
     ours, theirs = (csv.DictReader(each.splitlines(), restval="") for each in (text, made))
     try:
         columns = [set(each.fieldnames or ()) for each in (ours, theirs)]

@@ -1,5 +1,4 @@
-"""Finds failed training: one class for everything, chance level, a loss that did not fall, odd
-folds.
+"""Finds failed training: one class for everything, chance, a loss that did not fall, odd folds.
 
 Every rule has a fixed threshold, given in ``docs/howto-report.md``. The rules look at predictions
 and at the histories of fits, never at another method.
@@ -143,17 +142,15 @@ def _histories(run: StoredRun, method: object) -> list[Mapping[str, Any]]:
 
 
 def _fell(fit: Mapping[str, Any]) -> bool:
-    """Whether a fit's loss fell; also true if it cannot fall: with fewer than two epochs, or from
-    0.
-    """
+    """Whether a fit's loss fell, or could not fall: with fewer than two epochs, or from 0."""
     terms = (each["terms"] for each in fit["history"])
     losses = [float(each["total"]) for each in terms if "total" in each]
     return len(losses) < 2 or losses[0] <= 0 or losses[-1] < NOT_FALLEN * losses[0]
 
 
 def _in_folds(outers: Sequence[int] | Mapping[int, str], every: set[int]) -> str:
-    """For instance `` in fold 2, 3``; for all of several folds `` in every fold``, for an only
-    fold nothing.
+    """For instance `` in fold 2, 3``; `` in every fold`` if all of several, empty if the only
+    one.
     """
     found = sorted(set(outers))
     if set(found) == every:

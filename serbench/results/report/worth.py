@@ -1,6 +1,4 @@
-"""The effect of the parts of a method on UA: the start of its student, and distillation from
-there.
-"""
+"""The effect of parts of a method on UA: the start of its student, and distillation from it."""
 
 from __future__ import annotations
 
@@ -58,9 +56,7 @@ def _of_group(
 
 
 def _difference(results: Results, one: MethodInfo, other: MethodInfo) -> str:
-    """The difference in words, for instance ``+1.2 points of UA [−0.4, 2.8], p = 0.12
-    uncorrected``.
-    """
+    """For instance ``+1.2 points of UA [−0.4, 2.8], p = 0.12 uncorrected``."""
     compared = comparison(
         results.predictions,
         results.comparison.labels,
@@ -81,9 +77,7 @@ def _bound(value: float) -> str:
 
 
 def _labels_alone(plan: Mapping[str, Any]) -> bool:
-    """Whether fits read nothing from a teacher; plans of older versions do not record what they
-    read.
-    """
+    """Whether fits read nothing from a teacher; plans of older versions do not record this."""
     needs = plan.get("needs")
     return plan.get("loss_plugin") == "ce" if needs is None else not needs
 

@@ -52,9 +52,7 @@ class BoardLine:
 
     @property
     def epochs(self) -> tuple[int, int] | None:
-        """Epochs of its refits, smallest and largest over folds and seeds; None for an estimator,
-        which has none.
-        """
+        """Epochs of its refits, fewest and most over folds and seeds; None for an estimator."""
         name = self.info.plan.get("name")
         fits = self.entry.results.runs[0].fits
         own = [int(fit.get("epochs") or 0) for fit in fits
@@ -202,8 +200,7 @@ def _board(name: str, entries: Sequence[ListedRun]) -> Board:
 
 
 def _compared(lines: Sequence[BoardLine]) -> tuple[BoardLine, ...]:
-    """Compare each line with the first on the same utterances, corrected for the number of
-    comparisons.
+    """Compare each line with the first on the same utterances, corrected for several comparisons.
 
     Raises:
         SerbenchError: runs with the same folds digest were not tested on the same utterances.

@@ -19,9 +19,7 @@ FEW = 7
 """Up to this number of columns, numbers fit without being broken over lines."""
 
 UNBROKEN, BROKEN = 18, 24
-"""Width of a number's column up to which lines are not broken, and the width of the longest
-line.
-"""
+"""Widest column of numbers whose lines are not broken, and the longest line of others."""
 
 
 def console_table(table: Table, alarm: str = "") -> RichTable:

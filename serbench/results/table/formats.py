@@ -145,9 +145,7 @@ class Format(Generic[V]):
 
 
 def number(spec: str, factor: float = 1.0) -> Format[float]:
-    """Format of numbers according to ``spec`` of Python's ``format``, after multiplication by
-    ``factor``.
-    """
+    """Format of numbers, multiplied by ``factor``, with a ``spec`` of Python's ``format``."""
 
     def text(value: float) -> str:
         written = format(factor * value, spec)

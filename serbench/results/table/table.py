@@ -16,7 +16,8 @@ Record = dict[str, Number]
 
 ConsolePlace = Literal["column", "below", "whole", "none"]
 """Place of a column on the console: by itself, under the one before it (only its text, or with its
-detail), or not shown."""
+detail), or not shown.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,7 @@ class Table:
         return self.only((*first, *(name for name in self.columns if name not in first)))
 
     def only(self, titles: Sequence[str]) -> Table:
-        """The same table with only the columns of these titles, in their order; the records keep
-        all.
+        """The same table with only the columns of these titles, in this order; records keep all.
 
         Raises:
             ValueError: there is no such column.

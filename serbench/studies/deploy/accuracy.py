@@ -123,8 +123,7 @@ def _address(replay: Replay, model: FoldModel, converted: Converted) -> str:
 
 
 def check_reference(replay: Replay, models: Sequence[FoldModel], reference: Posteriors) -> float:
-    """Compare the reference with what the run has kept; return the greatest difference of a
-    posterior.
+    """Compare the reference with the run's posteriors; return the greatest difference.
 
     Raises:
         StoreError: the difference is greater than another machine's arithmetic explains.

@@ -63,8 +63,7 @@ def write_bundle(
     seed: int = 0,
     patience_s: float = PATIENCE_S,
 ) -> Bundle:
-    """Write the models of outer fold 1 that ONNX Runtime alone can run, and everything that
-    measures them.
+    """Write the models of outer fold 1 that ONNX Runtime alone can run, and what measures them.
 
     The probes are synthetic, so that a bundle has no recording of the corpus.
 

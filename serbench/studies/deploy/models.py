@@ -180,9 +180,7 @@ def _whole(folder: Path) -> bool:
 
 @contextmanager
 def _beside(folder: Path) -> Iterator[Path]:
-    """A folder where one process at a time makes ``folder`` before renaming it; removed
-    afterwards.
-    """
+    """A temporary folder where one process at a time makes ``folder``, before renaming it."""
     for left in folder.parent.glob(f".{folder.name}.*.tmp"):  # left by a process that was killed
         shutil.rmtree(left, ignore_errors=True)
     begun = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")

@@ -1,6 +1,4 @@
-"""A deployed model as a worker receives it: heavy packages are imported only when a backend needs
-them.
-"""
+"""A deployed model as a worker receives it: heavy imports happen only when a backend needs them."""
 
 from __future__ import annotations
 
@@ -97,9 +95,7 @@ class OpenedModel(DeployedModel):
 
 
 class _Own:
-    """Replaces the installed plugins in a worker: it knows only the classes that the model
-    needs.
-    """
+    """Replaces the installed plugins in a worker: it knows only the model's own classes."""
 
     def __init__(self, paths: Mapping[str, str]) -> None:
         self.paths = paths

@@ -177,9 +177,7 @@ def _ratio(each: DeploymentEntry) -> float | None:
 
 
 def _facts(results: DeployResults) -> tuple[Fact, ...]:
-    """Latency, size and name of the fastest backend that is not significantly worse, if there is
-    one.
-    """
+    """Latency, size and name of the fastest backend that is not significantly worse, if any."""
     timed = [
         (each.latency_ms, each.row.name, each)
         for each in entries_of(results)

@@ -1,6 +1,4 @@
-"""``serbench deploy``: accuracy, latency, size and memory of a run's students through every
-backend.
-"""
+"""``serbench deploy``: accuracy, latency, size and memory of students through every backend."""
 
 from __future__ import annotations
 

@@ -48,9 +48,7 @@ PRECISION: Column[DeploymentEntry] = Column(
 
 
 def deploy_tables(found: Deployment) -> tuple[Table, ...]:
-    """Tables of deployment, accuracy, latency and footprint, and of what was not measured, if
-    anything.
-    """
+    """Tables of deployment, accuracy, latency and footprint, and of anything not measured."""
     groups = dict(_groups(found))
     timed = {head: [e for e in part if e.speed] for head, part in groups.items()}
     every = [each for results, _ in _machines(found) for each in entries_of(results)]

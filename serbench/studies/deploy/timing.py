@@ -164,9 +164,7 @@ def heard_audio(replay: Replay, model: FoldModel, effort: Effort) -> NDArray[np.
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Median latency over that of the reference: median of this ratio over rounds, and its
-    range.
-    """
+    """Median latency divided by the reference's: the median over rounds, and the range."""
 
     value: float
     low: float

@@ -29,9 +29,7 @@ def package_versions(backend: type) -> dict[str, str]:
 
 
 def runtime_versions(candidates: Iterable[TriedBackend]) -> dict[str, str]:
-    """Versions of the runtimes that readers of the table ask for, without packages for other
-    purposes.
-    """
+    """Versions of the runtimes that readers of the table ask for, without other packages."""
     distributions = {
         distribution
         for each in candidates

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from serbench.api import StoreError
 
 GAMMA, BETA, RELIABLE, WEIGHTS, POSTERIOR = "gamma", "beta", "reliable", "weights", "posterior"
-"""Readings that have their own names and descriptions on the page; any other is shown by its
-name.
-"""
+"""Readings with their own titles and descriptions on the page; others are shown by name."""
 
 ABOUT = ("ids", "epochs", "teachers")
 """Arrays of a file that are not readings."""

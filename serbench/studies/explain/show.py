@@ -33,9 +33,7 @@ def show_explanation(found: Explanation, top: int) -> Shown:
 
 
 def shown_of(run: StoredRun, method: str, top: int) -> Shown:
-    """Show the explanation of a method of a run; if its readings cannot be read, show the
-    reason.
-    """
+    """Show the explanation of a run's method, or the reason if its readings cannot be read."""
     try:
         return show_explanation(load_explanation(run, method), top)
     except StoreError as error:

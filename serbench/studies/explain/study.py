@@ -63,9 +63,7 @@ class ExplainStudy(Study[ExplainParams, "Explanation"]):
         return show_explanation(found, params.top)
 
     def of_run(self, run: StoredRun) -> tuple[StudyRecord, ...]:
-        """Records of every method that has readings; for readings that cannot be read, the
-        reason.
-        """
+        """Records of every method that has readings, or the reason if they cannot be read."""
         from serbench.studies.conduct import marked, record_of
         from serbench.studies.explain.load import explained_methods
         from serbench.studies.explain.show import shown_of

@@ -251,9 +251,7 @@ def _check_paired(
 
 
 def _confusions(table: pd.DataFrame, method: str, num_classes: int) -> NDArray[np.int64]:
-    """Confusion matrices ``(S, C, C)`` of a method's speakers, in sorted order, summed over
-    seeds.
-    """
+    """Confusions ``(S, C, C)`` of a method's speakers, in sorted order, summed over seeds."""
     own = table.loc[table["method"] == method]
     return speaker_confusions(own["truth"], own["guess"], own["speaker"].tolist(), num_classes)
 

@@ -160,9 +160,7 @@ def note(found: Inflation) -> str:
 
 
 def unchanged_notes(found: Inflation) -> Iterator[str]:
-    """Notes on methods that a protocol does not change, for instance normalisation for a method
-    without any.
-    """
+    """Notes on methods that a protocol does not change, for instance if they do not normalise."""
     for protocol, methods in found.unchanged.items():
         if methods:
             names = joined(found.names[each] for each in methods)

@@ -46,9 +46,7 @@ class Hearing:
 
 
 Said = tuple[str, list[pd.DataFrame]]
-"""A student's name, and one table of posteriors for each way to cut windows: utterances by class
-number.
-"""
+"""A student's name, and a table for each cut into windows: posteriors by utterance and class."""
 
 
 def measure_overlap(
@@ -163,9 +161,7 @@ def _heard(
 
 
 def hear(hearing: Hearing) -> Said:
-    """Predict with each of a student's ways to cut windows; earlier predictions are read from the
-    cache.
-    """
+    """Predict with each cut of the utterances into windows; earlier results come from the cache."""
     student, cache = hearing.student, FitCache(hearing.cache, "replays")
     said = []
     for windows in hearing.windows:

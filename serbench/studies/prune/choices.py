@@ -97,8 +97,7 @@ class Tuning:
             )
 
     def settings(self, own: MethodSettings) -> MethodSettings:
-        """The method's settings with this training; schedule, batches and augmentation do not
-        change.
+        """The method's settings with this training, but its own schedule, batches and augmentation.
 
         The cut student's classifier is trained already, so no linear probe replaces it.
         """

@@ -109,9 +109,7 @@ class Heads:
         return range(1, self.units + 1)
 
     def norms(self, network: nn.Module) -> Tensor:
-        """The norms over the rows of query, key and value, and the columns of the projection after
-        them.
-        """
+        """The norms over the rows of query, key and value, and the columns of the projection."""
         qkv, out, heads = attention_parts(network.get_submodule(self.name))
         parts = [qkv.weight.unflatten(0, (3, heads, -1)).transpose(0, 1)]
         if qkv.bias is not None:

@@ -61,9 +61,7 @@ class Pruned(Student):
         return hold(deepcopy(self.network), self.masks)
 
     def finished(self, state: Mapping[str, Tensor]) -> nn.Module:
-        """The network with the weights of a trained copy, to which the masks are applied
-        permanently.
-        """
+        """The network with a trained copy's weights, to which the masks are applied permanently."""
         network = hold(deepcopy(self.network), self.masks)
         network.load_state_dict(dict(state))
         return settle(network, self.masks).eval()
@@ -84,8 +82,7 @@ class Pruner:
         self._groups: dict[CutKind, tuple[Group, ...]] = {}
 
     def groups(self, kind: CutKind) -> tuple[Group, ...]:
-        """The groups that a kind cuts, in an order in which they can be cut; none for unstructured
-        kinds.
+        """The groups that a kind cuts, in the order of cutting; none for unstructured kinds.
 
         Each name occurs once: a width is found in every layout that it may have, but only one can
         be right.
@@ -169,9 +166,7 @@ class Pruner:
 
 
 def can_remove(draft: Draft, group: Group) -> bool:
-    """Whether the network without some units computes the same as the whole one with them
-    silenced.
-    """
+    """Whether the network without some units computes the same as with them silenced."""
     if len(group.sizes) < 2:
         return False
     units = torch.arange(group.sizes[-2], group.units)

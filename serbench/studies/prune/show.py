@@ -138,9 +138,7 @@ def row_name(row: PruneRow) -> str:
 
 
 def prune_figure(found: Pruning) -> Figure:
-    """UA against size: for each kind a line with 95 % intervals, and a thin one before
-    fine-tuning.
-    """
+    """UA against size: a line with 95 % intervals for each kind, a thin one before fine-tuning."""
     whole = Style(GREY, "diamond")
     keys = [Key("unpruned", whole), Key(CONTROL, TUNED)]
     keys += [Key(NAMES[kind], _style(kind), "line") for kind in found.kinds]

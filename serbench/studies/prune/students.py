@@ -113,8 +113,8 @@ class Tuner:
     def readings(
         self, pruned: Mapping[tuple[Cut, str], Pruned]
     ) -> dict[tuple[Cut, str], CutPosteriors]:
-        """Predictions of every cut student for its own test side, by cut and name, before and after
-        fine-tuning.
+        """Predictions of cut students for their test sides, before and after fine-tuning, by cut
+        and name.
 
         Raises:
             StoreError: a student's weights are damaged.

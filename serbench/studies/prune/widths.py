@@ -70,9 +70,7 @@ class Width:
         return unit_norms([self._by_unit(weights[tie.tensor].detach(), tie) for tie in tied])
 
     def silence(self, network: nn.Module, units: Tensor) -> None:
-        """Set all weights and biases that compute the channels to 0, those of batch normalisations
-        too.
-        """
+        """Set all weights and biases that compute the channels to 0, and those of batch norms."""
         weights = dict(network.named_parameters())
         with torch.no_grad():
             for tie in self.ties:
@@ -152,9 +150,7 @@ def numbers(table: Mapping[str, Any], above: Path = ()) -> Iterator[tuple[Path, 
 def _ties(
     draft: Draft, before: Mapping[str, Tensor], path: Path, units: int, size: int
 ) -> tuple[Tie, ...]:
-    """The dimensions that become smaller in proportion when a width does; empty if more than that
-    changes.
-    """
+    """Dimensions that shrink in proportion to a width; empty if more than that changes."""
     try:
         smaller = Draft(with_width(draft.student, path, size), draft.network, draft.shape)
         after = build_quietly(smaller).state_dict()

@@ -31,8 +31,7 @@ def gain(waveform: Waveform, level_db: float) -> tuple[Waveform, int]:
 
 
 def telephone(waveform: Waveform) -> Waveform:
-    """Resample to 8 kHz and back to 16 kHz by soxr's high-quality recipe: nothing above 4 kHz is
-    left.
+    """Resample to 8 kHz and back by soxr's high-quality recipe: nothing above 4 kHz is left.
 
     There is no codec and no high-pass: only the upper octave is lost.
     """

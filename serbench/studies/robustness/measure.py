@@ -162,9 +162,7 @@ def _robustness(
 
 
 def _confusions(replay: Replay, readings: Sequence[ConditionPosteriors]) -> NDArray[np.int64]:
-    """Confusion matrices ``(S, C, C)`` of a method's speakers, in sorted order, summed over folds
-    and seeds.
-    """
+    """Confusions ``(S, C, C)`` of a method's speakers, sorted, summed over folds and seeds."""
     ids = [utterance for reading in readings for utterance in reading.ids]
     guessed = np.concatenate([reading.posteriors.argmax(axis=1) for reading in readings])
     speakers = [replay.table.by_id[utterance].speaker for utterance in ids]

@@ -227,8 +227,8 @@ def _lines(
     ticks: Sequence[str],
     spread: float,
 ) -> Lines:
-    """Lines of methods over conditions; points are not joined if they are ``spread`` next to each
-    other.
+    """Lines of methods over conditions; with a ``spread``, points are side by side and not
+    joined.
     """
     styles, step = styles_of(found.planned), spread / len(found.methods)
     lines = []

@@ -172,7 +172,7 @@ def _jobs(
 def _addresses(
     replay: Replay, students: Sequence[StoredStudent], conditions: Sequence[Condition]
 ) -> dict[tuple[Condition, str], str]:
-    """Addresses of each student's posteriors in the cache: digests of everything that determines
+    """Addresses of students' posteriors in the cache: digests of everything that determines
     them.
     """
     shared = {

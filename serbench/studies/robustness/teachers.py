@@ -1,6 +1,4 @@
-"""A run's teachers under conditions: frozen encoders receive perturbed audio, and the heads
-predict.
-"""
+"""A run's teachers under conditions: perturbed audio through frozen encoders, then the heads."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ Pooled = NDArray[np.float32]
 def teacher_readings(
     replay: Replay, name: str, conditions: Sequence[Condition]
 ) -> Iterator[tuple[Condition, int, ConditionPosteriors]]:
-    """Posteriors of a teacher's own heads for each outer test side: condition, fold from 1,
+    """Posteriors of a teacher's own heads for each outer test side, as condition, fold (from 1),
     reading.
 
     Raises:

@@ -68,9 +68,7 @@ Ends = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """The content of a plot, in a place of a certain height in pixels, with room around it for
-    labels.
-    """
+    """The content of a plot, in a place of ``height`` pixels, with room around it for labels."""
 
     height: float
     parts: tuple[Markup, ...]
@@ -113,9 +111,7 @@ class Scale:
         return height * (1 - self.within(value) / 100)
 
     def ticks(self, most: int = 6) -> list[tuple[float, str]]:
-        """Round values within the scale, at least two if possible; or the places that have
-        names.
-        """
+        """Round values within the scale, at least two if possible; or the places with names."""
         values = nice_ticks(self.low, self.high, most, least=1.0 if self.whole else 0.0)
         if self.log:
             steps = [d * 10.0**p for p in range(-9, 13) for d in (1, 1.5, 2, 3, 5, 7)]

@@ -1,6 +1,4 @@
-"""Reliability curves: accuracy of a method by its confidence, and how often each confidence
-occurs.
-"""
+"""Reliability curves: accuracy of a method by its confidence, and how frequent each is."""
 
 from __future__ import annotations
 

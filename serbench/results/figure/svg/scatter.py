@@ -72,9 +72,7 @@ def _steps(front: Sequence[Point], x_scale: Scale, y_scale: Scale) -> list[tuple
 def _label_places(
     points: Sequence[Point], x_scale: Scale, y_scale: Scale
 ) -> list[tuple[float, float]]:
-    """The distance in pixels from each point to the baseline of its number, so that numbers do not
-    overlap.
-    """
+    """Distances in pixels from points to the baselines of their numbers, which do not overlap."""
     choices = [
         (11, -6), (-11, -6), (11, 15), (-11, 15), (0, -20), (0, 29), (14, -20), (-14, -20),
         (14, 29), (-14, 29), (0, -34), (0, 43),

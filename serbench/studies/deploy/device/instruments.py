@@ -83,9 +83,7 @@ def cut(audio: Waveforms, length_s: float, batch: int) -> Waveforms:
 
 
 def peak_bytes() -> int | None:
-    """The greatest memory that this process has had at once; None if the system does not record
-    it.
-    """
+    """The greatest memory that this process has had at once; None if the system has no record."""
     # On Linux a new process inherits ru_maxrss from the one that started it.
     kept = _status_bytes("VmHWM")
     if kept is not None:
@@ -99,9 +97,7 @@ def peak_bytes() -> int | None:
 
 
 def resident_bytes() -> int | None:
-    """The memory that this process has now, or else its greatest so far; None if it is not
-    known.
-    """
+    """The memory that this process has now, or else its greatest so far; None if unknown."""
     now = _status_bytes("VmRSS")
     return peak_bytes() if now is None else now
 

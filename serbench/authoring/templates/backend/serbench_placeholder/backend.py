@@ -32,7 +32,7 @@ class Placeholder(Backend):
 
     @property
     def precision(self) -> str:
-        """For the table of ``serbench deploy``."""
+        """Precision of the arithmetic, for the table of ``serbench deploy``."""
         return "fp32"
 
     # TODO: put your runtime in place of ONNX Runtime, here and in open.
@@ -43,7 +43,7 @@ class Placeholder(Backend):
     def open(self, model: DeployedModel, folder: Path, threads: int) -> WaveformPredictor:
         """A function from waveforms ``(N, samples)`` to posteriors ``(N, C)``.
 
-        It runs in a process of its own, whose start is timed: so imports come late.
+        It runs in a process of its own, whose start is timed, so packages are imported here.
         """
         import onnxruntime
 

@@ -33,7 +33,9 @@ CARD = CorpusCard(
     labels=tuple(LABELS.values()),
     layout=LAYOUT,
 )
-"""With published counts (``utterances``, ``per_label``, ``per_speaker``), copies are checked."""
+"""If published counts (``utterances``, ``per_label``, ``per_speaker``) are given, copies are
+checked.
+"""
 
 
 class PlaceholderParams(Params):

@@ -11,14 +11,14 @@ FLOOR = 1e-8
 
 
 class Frames(nn.Module):
-    """Levels of bands of equal width, frame by frame."""
+    """Computes levels of bands of equal width, frame by frame."""
 
     def __init__(self, hop: int, bands: int) -> None:
         super().__init__()
         self.hop, self.bands = hop, bands
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Waveforms ``(*N, samples)`` float32 to ``(*N, frames, bands)`` float32."""
+        """Compute ``(*N, frames, bands)`` float32 from waveforms ``(*N, samples)`` float32."""
         filled = F.pad(waveforms, (0, -waveforms.shape[-1] % self.hop))
         blocks = filled.unflatten(-1, (-1, self.hop))  # (*N, frames, hop)
         # TODO: put what you compute of a frame in place of these three lines.

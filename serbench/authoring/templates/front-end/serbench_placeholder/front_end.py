@@ -40,12 +40,12 @@ class Placeholder(FrontEnd):
 
     @property
     def gain(self) -> Sequence[float]:
-        """1 dB louder adds 1 to every value, so that training may change the level."""
+        """How much each value rises if audio is 1 dB louder; training may then change the level."""
         return [1.0] * BANDS
 
     @property
     def bands(self) -> bool:
-        """Neighbouring values are neighbouring frequencies, so that training may mask some."""
+        """Whether neighbouring values are neighbouring frequencies; training may then mask some."""
         return True
 
     @property

@@ -30,7 +30,7 @@ class Placeholder(Loss):
     params: PlaceholderParams
 
     def build(self, shape: LossShape) -> nn.Module:
-        """A module from a batch and the student's output to terms.
+        """A module that computes the terms from a batch and the student's output.
 
         Args:
             shape: sizes, for a loss with learnt parameters; this one has none.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module):
-    """From windows of frames to logits."""
+    """Computes logits from windows of frames."""
 
     def __init__(self, shape: StudentShape, width: int) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class Network(nn.Module):
         self.classify = nn.Linear(width, shape.num_classes)
 
     def forward(self, features: Tensor, lengths: Tensor) -> StudentOutput:
-        """Logits ``(N, C)`` and an embedding ``(N, width)``.
+        """Compute logits ``(N, C)`` and an embedding ``(N, width)``.
 
         Args:
             features: ``(N, channels, n_mels, frames)``.

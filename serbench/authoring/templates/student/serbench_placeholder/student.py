@@ -31,10 +31,10 @@ class Placeholder(Student):
         return Hears("log-mel")
 
     def build(self, shape: StudentShape) -> nn.Module:
-        """A new network.
+        """Build a new network.
 
         Args:
-            shape: of its input and output; ``channels`` and ``n_mels`` are the front end's.
+            shape: shape of its input and output; ``channels`` and ``n_mels`` are the front end's.
         """
         from serbench_placeholder.network import Network
 

@@ -12,7 +12,7 @@ FLOOR = 1e-8
 
 
 class Encoder(nn.Module):
-    """From one waveform to one layer of frames, and their statistics over time."""
+    """Computes one layer of frames, and their statistics over time, from a waveform."""
 
     window: Tensor
 
@@ -22,7 +22,7 @@ class Encoder(nn.Module):
 
     @torch.inference_mode()
     def forward(self, waveform: Tensor) -> TeacherFeatures:
-        """``(samples,)`` to pooled ``(1, 2 * 40)`` and frames ``(1, F, 40)``."""
+        """Compute pooled ``(1, 2 * 40)`` and frames ``(1, F, 40)`` from ``(samples,)``."""
         filled = F.pad(waveform.to(self.window.device), (0, HOP + -len(waveform) % HOP))
         blocks = filled.unfold(0, 2 * HOP, HOP) * self.window  # (F, 2 * HOP)
         # TODO: put your encoder in place of these three lines. Frames must be real ones, in order.

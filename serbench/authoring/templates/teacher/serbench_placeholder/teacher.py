@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from serbench_placeholder.encoder import Encoder
 
 VERSION = 1
-"""Raise it whenever the embeddings change, so that cached ones are computed again."""
+"""Raise this number whenever the embeddings change, so that cached ones are computed again."""
 
 
 class PlaceholderParams(Params):
