@@ -47,7 +47,7 @@ class Diagnosis:
         return tuple(line for each in self.sections for line in each.lines if line.broken)
 
     def as_json(self) -> dict[str, object]:
-        """As JSON."""
+        """The diagnosis as JSON."""
         sections = {each.title: [asdict(line) for line in each.lines] for each in self.sections}
         return {"schema": SCHEMA, "broken": len(self.broken), "sections": sections}
 

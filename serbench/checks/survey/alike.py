@@ -25,7 +25,7 @@ COMPARED = 2_000
 SEED = 20_231
 
 MOST_DIRECTIONS = 9
-"""Number of directions for the search for two voices under one id: where ids differ most."""
+"""Number of directions for the search for two voices under one id, in which ids differ most."""
 
 FEWEST_DIRECTIONS = 3
 

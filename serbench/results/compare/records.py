@@ -158,9 +158,9 @@ class Significance:
 class Difference:
     """Pooled UA minus the reference's, with its paired interval.
 
-    The interval is about the same question as the verdict. By folds, its confidence is at least 95
-    %: it is as wide as the correction for several tests requires, and it excludes 0 exactly if the
-    verdict is significant. By speakers, its confidence is 95 %, from draws of speakers.
+    The interval is about the same question as the verdict. By folds, its confidence is at least
+    95 %: it is as wide as the correction for several tests requires, and it excludes 0 exactly if
+    the verdict is significant. By speakers, its confidence is 95 %, from draws of speakers.
 
     Attributes:
         significance: None if only the interval was computed.

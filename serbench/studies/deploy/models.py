@@ -140,7 +140,7 @@ def _convert(
     """Convert models into their folders, except those that another command is converting.
 
     Raises:
-        WorkerError: as ``convert_folds``.
+        WorkerError: see ``convert_folds``.
     """
     with ExitStack() as stack:
         for folder in sorted(folder for _, folder in items):  # one order for all: no deadlock

@@ -91,8 +91,8 @@ def explanation_figure(found: Explanation) -> Figure:
 
 def _flat(found: Explanation, name: str) -> str:
     """γ or β as a sentence with its number, if it hardly changes over epochs and is the same for
-    cases in which the teacher is wrong. Otherwise empty. It is also empty for
-    other readings, because their scale is not known.
+    cases in which the teacher is wrong. Otherwise empty. It is also empty for other readings,
+    because their scale is not known.
     """
     if name not in SYMBOLS:
         return ""

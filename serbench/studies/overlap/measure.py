@@ -121,7 +121,7 @@ def _with_windows(
     """The students whose utterances are cut into windows, and a note on the others.
 
     Raises:
-        StoreError: as ``Replay.students_of``.
+        StoreError: see ``Replay.students_of``.
         RegistryError: there is no such student, or a named method does not cut windows.
     """
     students = replay.students_of(methods)
