@@ -1,6 +1,4 @@
-"""ONNX operations written with ``keras.ops``. Shapes are fixed, and inputs such as
-shapes are constants.
-"""
+"""ONNX operations in ``keras.ops``. Shapes are fixed; inputs such as shapes are constants."""
 
 from __future__ import annotations
 
@@ -144,9 +142,7 @@ def _slice(x: Sequence[Any], _: Mapping[str, Any]) -> Any:
 
 
 def _gather_elements(x: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
-    """Gather elements. Along the other axes, only as many elements are used as there are
-    indices.
-    """
+    """Gather elements. Along the other axes, as many are used as there are indices."""
     axis = attributes.get("axis", 0) % len(x[0].shape)
     seen = [slice(None) if n == axis else slice(size) for n, size in enumerate(x[1].shape)]
     return ops.take_along_axis(x[0][tuple(seen)], x[1], axis=axis)

@@ -320,9 +320,7 @@ class WaveformFront(nn.Module):
     def samples(
         self, features: Float[Tensor, "N 1 bins frames"], lengths: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, "N s"], Int[Tensor, " N"]]:
-        """The waveform as the encoder's input, 0 beyond the real samples, and the number
-        of real samples.
-        """
+        """The encoder's input, 0 beyond the real samples, and the number of real samples."""
         x = features[:, 0].transpose(1, 2).flatten(1)
         lengths = lengths * self.sizes.bins
         padding = ~frame_mask(lengths, x.shape[1])

@@ -1,5 +1,4 @@
-"""The nested loops: inner fits choose settings, refits train on the whole training side, and sealed
-test sides are scored.
+"""The nested loops: inner fits choose, refits train on the whole training side and are scored.
 
 A refit begins as soon as its own choice is made. Outer labels are read only after all choices are
 made. From then on, a fold is scored when its refit is done.
@@ -167,8 +166,7 @@ class Nested:
         ]
 
     def fit(self) -> list[pd.DataFrame]:
-        """Search, refit and score every place. A fit begins when everything that it depends
-        on is known.
+        """Search, refit and score every place. A fit begins when all that it needs is known.
 
         Returns:
             The rows of each place, in the order of ``places``.
@@ -218,9 +216,7 @@ class Nested:
 
     @property
     def _epoch_on_test(self) -> bool:
-        """Whether all epochs are compared on the test side, so that inner folds need
-        not choose one.
-        """
+        """Whether the test side chooses the epoch, so that inner folds need not choose one."""
         return self.plan.protocol.name in EPOCH_ON_TEST
 
     def _searches(self, method: MethodPlan) -> bool:
@@ -302,9 +298,7 @@ class Nested:
         self.fitted += leaky_records(name, what, chosen, self.outer[index], self.inputs.table)
 
     def _kept(self, place: FitPlace, task: FitTask) -> KeptFit | None:
-        """A cached fit without its weights: only a refit's weights are read, to copy them to the
-        run folder.
-        """
+        """A cached fit without its weights: only a refit's are read, for the run folder."""
         fit = kept_fit(self.cache, task)
         if fit is None:
             return None

@@ -60,8 +60,7 @@ class Checker:
 
     Attributes:
         entries: all such entries, by table and name.
-        names: names of all entries, also of those that do not fit, so that one mistake
-            is reported once.
+        names: of all entries, also of those that do not fit, so that a mistake is reported once.
     """
 
     plugins: Plugins
@@ -117,9 +116,7 @@ class Checker:
             yield from problems(model, params, (*at, "params"))
 
     def _unknown(self, at: tuple[str, ...], message: str) -> Problem:
-        """A problem with an unknown name. If plugins failed to load, the name may belong to
-        one of them.
-        """
+        """A problem with an unknown name, which may belong to a plugin that failed to load."""
         return Problem(at, message, on_use=bool(self.plugins.failed))
 
     def _model(self, kind: str, plugin: str) -> type[BaseModel] | None:
@@ -341,9 +338,7 @@ def _objective(spec: MethodSpec, at: tuple[str, ...]) -> str | None:
 
 
 def _label_map(at: tuple[str, ...]) -> Iterator[Problem]:
-    """Problems with a label map's name, which becomes part of a dataset's and of a
-    run folder's name.
-    """
+    """Problems with a label map's name, which becomes part of the names of run folders."""
     if at[-1] == SHARED_LABELS:
         yield Problem(at, f"{SHARED_LABELS!r} means the classes that several corpora share")
     if not FILE_NAME.fullmatch(at[-1]):

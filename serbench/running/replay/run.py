@@ -56,8 +56,7 @@ class Replay:
     Attributes:
         run: content of the run folder.
         stored: the run's plan, with the installed plugins.
-        folds: the outer folds, which were recomputed and are identical to the run's. Inner folds
-            are not recomputed.
+        folds: the outer folds, recomputed and identical to the run's; no inner folds.
         students: by method, seed and outer fold.
         notes: remarks that readers of any replayed result need.
     """
