@@ -112,7 +112,7 @@ def test_a_real_run_is_made_once_and_benchmarked(session: pytest.Pytester) -> No
     session.makefile(".toml", serbench=MINI)
     session.makepyfile(REAL)
     options = ("--serbench-runs", "kept", "--benchmark-json", "bench.json", "-p", "no:xdist")
-    result = session.runpytest_subprocess(*options)
+    result = session.runpytest_inprocess(*options)
     assert outcomes(result) == {"passed": 4}, result.stdout.str()
     kept = [path for path in (session.path / "kept").iterdir() if path.is_dir()]
     assert len(kept) == 1

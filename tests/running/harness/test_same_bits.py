@@ -104,24 +104,18 @@ def wanted(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 @pytest.mark.slow
-def test_other_jobs_threads_folder_locale_and_timezone(
+def test_killed_and_continued_with_other_jobs_threads_folder_locale_and_timezone(
     wanted: dict[str, bytes], corpus: Path, tmp_path: Path
 ) -> None:
     assert {"predictions.parquet", "certificate.json", "plan.json"} <= wanted.keys()
     assert sum(name.startswith("models/") for name in wanted) == 3
     moved = Path(shutil.copytree(corpus, tmp_path / "another corpus"))
     place = Place(tmp_path / "Ört lich" / "b", moved)
-    found = place.finish(
-        "--jobs", "2", out="../elsewhere", TZ="Asia/Kathmandu", PYTHONHASHSEED="2",
-        OMP_NUM_THREADS="3", **turkish(tmp_path / "locales"),
-    )  # fmt: skip
-    check_same(found, wanted)
-
-
-@pytest.mark.slow
-def test_killed_and_continued(wanted: dict[str, bytes], corpus: Path, tmp_path: Path) -> None:
-    place = Place(tmp_path / "killed", corpus)
-    process = place.start("--jobs", "1")
+    elsewhere = {
+        "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "2", "OMP_NUM_THREADS": "3",
+        **turkish(tmp_path / "locales"),
+    }  # fmt: skip
+    process = place.start("--jobs", "2", **elsewhere)
     fits = place.folder / "cache" / "fits"
     until = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < until:
@@ -130,7 +124,7 @@ def test_killed_and_continued(wanted: dict[str, bytes], corpus: Path, tmp_path: 
         time.sleep(0.01)
     process.communicate()
     assert process.returncode == -signal.SIGKILL, "it was killed before its end"
-    check_same(place.finish("--jobs", "1"), wanted)
+    check_same(place.finish("--jobs", "2", out="../elsewhere", **elsewhere), wanted)
 
 
 @pytest.mark.slow
