@@ -23,7 +23,7 @@ LABELS = {
 """The four classes that most publications use: excitement counts as happiness."""
 
 OTHERS = frozenset({"fru", "xxx", "sur", "fea", "dis", "oth"})
-"""Annotated emotions that are none of the four classes; ``xxx`` means no agreement."""
+"""Annotated emotions outside the four classes; ``xxx`` means that annotators disagree."""
 
 LINE = re.compile(
     r"\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\t(?P<utterance>\S+)\t(?P<emotion>\w+)\t\[.*\]\s*"

@@ -24,7 +24,7 @@ def card_of(model: str, trained_on: tuple[str, ...] | None) -> TeacherCard:
     Args:
         model: hub id or folder.
         trained_on: corpora that the user declares. They are added to those of a published card.
-            Without such a card, they are taken as all corpora that the model was trained on.
+            If the model has no published card, they count as all corpora that it was trained on.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():

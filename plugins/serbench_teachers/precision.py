@@ -10,7 +10,7 @@ import torch
 def choose_precision(wanted: Literal["auto", "fp32", "bf16"], device: torch.device) -> torch.dtype:
     """The data type for a precision; ``auto`` is bf16 on a GPU or CPU that computes in it.
 
-    On such a CPU (one thread, AVX512-BF16), wav2vec 2.0 is three times as fast with bf16, and
+    On a CPU with AVX512-BF16 (one thread), wav2vec 2.0 is three times as fast with bf16, and
     Whisper-base on short utterances about as fast as with fp32. The pooled embeddings of EmoDB
     change by 0.3 %.
     """

@@ -116,7 +116,7 @@ class MLflowStore:
         return MLflowRun(self.client, made.info.run_id, name, found=False)
 
     def _found(self, run_id: str | None) -> str | None:
-        """``run_id`` if the store has such a run and it is not deleted; else None."""
+        """``run_id`` if the store has this run and it is not deleted; else None."""
         if run_id is None:
             return None
         try:

@@ -89,8 +89,8 @@ class _Source:
     """The parts of a source file that matter for digests.
 
     Attributes:
-        code: its syntax tree without docstrings and without imports of the core, and the names that
-            these imports change.
+        code: sha256 of its syntax tree without docstrings and without imports of the core, and of
+            the names that these imports change.
         plugins: top-level packages of plugins that it imports, at the top or later.
     """
 
@@ -100,6 +100,7 @@ class _Source:
 
 @cache
 def _read(content: bytes) -> _Source:
+    """Parse a file, once for each content."""
     tree = ast.parse(content)
     modules = [
         name
@@ -113,7 +114,8 @@ def _read(content: bytes) -> _Source:
     tops = {module.partition(".")[0] for module in modules}
     stripped = _Stripped()
     code = ast.dump(stripped.visit(tree)) + repr(sorted(stripped.renamed))
-    return _Source(code.encode(), frozenset(top for top in tops if top.startswith("serbench_")))
+    plugins = frozenset(top for top in tops if top.startswith("serbench_"))
+    return _Source(hashlib.sha256(code.encode()).digest(), plugins)
 
 
 class _Stripped(ast.NodeTransformer):

@@ -161,7 +161,7 @@ def shortcut_outcome(ua: float, classes: int) -> Outcome:
 
 
 def guess_text(ua: float, classes: int) -> str:
-    """The UA of such a guess in words, with chance."""
+    """The UA of a guess without the voice in words, with chance."""
     return f"{100 * ua:.1f} % UA on held-out speakers (chance: {100 / classes:.1f} %)"
 
 

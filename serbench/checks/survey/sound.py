@@ -53,7 +53,7 @@ class Sound:
         lead_s, trail_s: silence before the first and after the last sound, in seconds.
         clipped: share of samples in runs of ``CLIPPED_RUN`` or more at full scale, in the file's
             own channels and at its own rate.
-        longest_run: number of samples of the longest such run; 0 if there is none.
+        longest_run: number of samples of the longest run at full scale; 0 if there is none.
         voice: result of ``serbench.checks.survey.voice.voice``; None: too short.
     """
 

@@ -115,7 +115,7 @@ def test_killed_and_continued_with_other_jobs_threads_folder_locale_and_timezone
         "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "2", "OMP_NUM_THREADS": "3",
         **turkish(tmp_path / "locales"),
     }  # fmt: skip
-    process = place.start("--jobs", "2", **elsewhere)
+    process = place.start("--jobs", "2", out="../elsewhere", **elsewhere)
     fits = place.folder / "cache" / "fits"
     until = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < until:

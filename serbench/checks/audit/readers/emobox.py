@@ -45,7 +45,7 @@ def read(path: Path) -> SplitFile:
     ``…_fold_1.json``): only the first is read, and a note names the others.
 
     Raises:
-        SplitError: there are no such files, files are of several datasets, or a line does not fit.
+        SplitError: a file is missing, files are of several datasets, or a line does not fit.
     """
     files = sorted(_files(path), key=lambda file: (natural_key(file.fold), file.part, file.rank))
     if not files:

@@ -25,7 +25,7 @@ def read(path: Path) -> SplitFile:
     """Read the rows of every session below ``path``; each session is a fold.
 
     Raises:
-        SplitError: there are no such files, or content does not fit.
+        SplitError: a file is missing, or its content does not fit.
     """
     files = sorted(_files(path), key=lambda file: (natural_key(file[1]), file[2]))
     if not files:
