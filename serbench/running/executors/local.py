@@ -203,13 +203,13 @@ def _in_processes(
 
 
 def _kill_workers() -> None:
-    """End the worker processes at once."""
+    """End the worker processes at once, and wait until they are gone."""
     executor = get_reusable_executor(reuse=True)  # pyright: ignore[reportArgumentType]
     if hasattr(signal, "SIGKILL"):  # loky first looks for their children, which takes time
         for worker in [*executor._processes]:
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
-    executor.shutdown(wait=False, kill_workers=True)
+    executor.shutdown(kill_workers=True)
 
 
 def _half_memory() -> int:
