@@ -148,7 +148,7 @@ class Mfcc(FrontEnd):
         if p.rate_hz != SAMPLE_RATE_HZ:
             return f"it resamples to {p.rate_hz} Hz"
         if p.length_s is not None:
-            return "it brings whole utterances to one length (length_s)"
+            return "it makes all utterances equally long (length_s)"
         if p.scale != "none":
             return f'it scales whole utterances (scale = "{p.scale}")'
         if p.log == "db" and p.top_db is not None:

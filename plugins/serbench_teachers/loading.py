@@ -164,7 +164,7 @@ def _first_line(error: Exception) -> str:
 
 
 _CODE = (
-    ("trust_remote_code", "it brings code of its own, which serbench does not run"),
+    ("trust_remote_code", "it contains its own code, which serbench does not run"),
     ("weights_only", "its weights are a pickle that would run code when it is read"),
     ("upgrade torch", "its weights are a pickle, which this version of torch reads unsafely"),
 )

@@ -55,7 +55,7 @@ _OTHERS: tuple[tuple[_Test, str, str], ...] = (
     (_starts(b"\xff\xf1", b"\xff\xf9"), "AAC audio", _CONVERT),
     (_fits(rb"RIFF.{4}AVI "), "AVI video", _CONVERT),
     (_starts(b"\0\5\x16\7", b"\0\5\x16\0"), "metadata of macOS (AppleDouble)",
-     "leave it out: the file itself has the name without ._"),
+     "leave it out: the recording has the same name without ._"),
     (_starts(b"%PDF"), "a PDF document", _AGAIN),
     (_fits(rb"\0+\Z"), "nothing but zero bytes", "copy or download the file again"),
 )  # fmt: skip

@@ -73,7 +73,7 @@ class Streams:
     ) -> None:
         if facts.cut == "whole":
             raise ModelError(
-                f"{facts.name} needs whole utterances and cannot follow live sound; use "
+                f"{facts.name} needs whole utterances and cannot classify live sound; use "
                 "predict, or another model"
             )
         chosen_s = facts.window_s if window_s is None else window_s

@@ -101,8 +101,8 @@ class Tally:
                 "silent" if self.cancelled_db == np.inf else f"{self.cancelled_db:.0f} dB too low"
             )
             return (
-                f"its {len(self._powers)} channels cancel one another: their mean, which is what "
-                f"models hear, is {weak}; keep one of them, or turn the sign of one around"
+                f"its {len(self._powers)} channels cancel one another: their mean, which "
+                f"models receive, is {weak}; keep one of them, or invert one of them"
             )
         return self.beyond_scale
 

@@ -80,7 +80,7 @@ class EstimatorNetwork(nn.Module):
         """
         name = self.plugin.name
         if not np.isfinite(rows).all():
-            raise PluginError(f"estimator {name}: what it hears is not finite")
+            raise PluginError(f"estimator {name}: its input is not finite")
         classifier = self.plugin.classifier()
         drawn = {
             key: seed % 2**32
@@ -252,5 +252,5 @@ def loads(stored: Tensor, plugin: Classifies) -> Any:
         raise StoreError(f"the stored estimator {plugin.name} is damaged ({error})") from error
     raise StoreError(
         f"the stored estimator {plugin.name} holds {', '.join(strange)}, which the plugin does not "
-        "list as trusted; nothing of it was loaded"
+        "list as trusted; serbench loaded nothing"
     )

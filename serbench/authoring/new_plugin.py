@@ -155,8 +155,8 @@ def _check_name(named: Named, plugins: Plugins) -> None:
         )
     if named.cls in serbench.api.__all__ or keyword.iskeyword(named.cls):
         raise PluginError(
-            f"{name!r} would give a class {named.cls}, a name that Python or serbench.api uses: "
-            f"choose another, such as my-{name}"
+            f"the class of {name!r} would be called {named.cls}, a name that Python or "
+            f"serbench.api uses: choose another name, such as my-{name}"
         )
     for item in plugins.items(KINDS[named.kind]):
         if item.name == name:

@@ -105,7 +105,7 @@ class LineObserver(PluginObserver):
         self.started = self.last = time.monotonic()
         if tasks or cached:
             follow = f"; {numbered(later, 'refit')} to follow" if later else ""
-            self.announce(f"fits: {len(tasks)} to run, {cached} already there{follow}")
+            self.announce(f"fits: {len(tasks)} to run, {cached} in the cache{follow}")
 
     @alone
     def fits_added(self, tasks: list[FitTask], cached: int) -> None:
@@ -176,7 +176,7 @@ class BarObserver(PluginObserver):
             return
         self.left = {task.name: task.epochs for task in tasks}
         total = sum(self.left.values())
-        note = f"0/{self.fits} fits" + (f", {cached} already there" if cached else "")
+        note = f"0/{self.fits} fits" + (f", {cached} in the cache" if cached else "")
         self.overall = self.progress.add_task("epochs of all fits", total=total, note=note)
 
     @alone

@@ -17,7 +17,7 @@ HELP = """Check splits for leaks, your own or other people's.
 
 The exit code is 1 if a leak is found, else 0.
 
-SPLITS is a CSV or TSV file with the columns utterance and fold, part or both, or a folder. The
+SPLITS is a file or a folder. A CSV or TSV file has the column utterance, and fold, part or both. A
 folder holds EmoBox fold files, s3prl session files, or audio in train/validation/test.
 
 Speakers and sentences come from the corpus, else from the files. If audio is given, copies (L4) and

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 HELP = """Make a dataset from a folder whose file names contain speaker and emotion.
 
 serbench reads the names and shows what it understood: which part is the emotion, the speaker, the
-sentence. On a terminal it asks about the rest, and you can correct it; elsewhere, use options. The
-entry goes into serbench.toml with today's counts, so that lost files are noticed later. No audio is
-read.
+sentence. On a terminal, you can correct this, and it asks for what is missing; elsewhere, use
+options. The entry is added to serbench.toml with the current counts, so that lost files are noticed
+later. No audio is read.
 
 Examples:
 
@@ -160,8 +160,8 @@ def _hint(names: list[str], plugins: Plugins) -> None:
     known = known_as(names, load_registry(plugins, strict=False))
     if known is not None:
         typer.echo(
-            f"serbench knows these names as {known}: `serbench corpus check {known} --data-dir "
-            "FOLDER` needs no entry.\n"
+            f"These are names of {known}, which serbench knows: `serbench corpus check {known} "
+            "--data-dir FOLDER` needs no entry.\n"
         )
 
 
@@ -184,13 +184,13 @@ def _by_options(
     problems = check_understood(understood)
     missing = {"--language": language, "--licence": licence, "--elicitation": elicitation}
     if absent := [option for option, value in missing.items() if not value]:
-        problems.append(f"the files do not say: give {', '.join(absent)}")
+        problems.append(f"the file names do not contain these facts: give {', '.join(absent)}")
     elif elicitation not in ELICITATIONS:
         problems.append(
             f"--elicitation must be one of {', '.join(ELICITATIONS)}, not {elicitation}"
         )
     if not problems and not yes:
-        problems.append("no terminal to ask on: if the above is right, add --yes")
+        problems.append("there is no terminal to ask on: if the above is right, add --yes")
     if problems:
         told = "\n".join(f"  {problem}" for problem in problems)
         raise CorpusError(f"{folder} was not added:\n{told}")

@@ -24,10 +24,10 @@ from serbench.cli.options import (
 HELP = """Write a trained student as one ONNX file, from waveform to posteriors.
 
 The file takes a 16 kHz waveform; front end, normaliser, windows and the mean over them are inside.
-Class names and origin are in the metadata. ONNX Runtime alone runs it. Before the file is written,
-its posteriors are compared with PyTorch's on every utterance of the corpus. A model card is written
-next to it, with the same name and the ending .md: scores, licences, limits, and the metadata that
-Hugging Face reads.
+Class names and origin are in the metadata. Only ONNX Runtime is needed to run it. Before the file
+is written, its posteriors are compared with PyTorch's on every utterance of the corpus. A model
+card is written next to it, with the same name and the ending .md: scores, licences, limits, and the
+metadata that Hugging Face reads.
 
 Examples:
 
@@ -47,7 +47,7 @@ RefitAll = Annotated[
     bool,
     typer.Option(
         "--refit-all",
-        help="First train on all speakers, for a model to use. It then has no test score.",
+        help="First train a model on all speakers, and export it. It has no test score.",
     ),
 ]
 Converted = Annotated[

@@ -148,7 +148,7 @@ def _print(contents: Contents, choices: Sequence[Choice], folders: Sequence[Path
         typer.echo(f"The cache {contents.root} is empty.")
     if contents.foreign or contents.links:
         typer.echo(
-            f"Left alone: {_amount(len(contents.foreign), 'file')} that serbench does not know, "
+            f"Not touched: {_amount(len(contents.foreign), 'file')} that serbench does not know, "
             f"{_amount(len(contents.links), 'link')}"
             f"{_such_as([*contents.foreign, *contents.links])}."
         )

@@ -68,8 +68,8 @@ Limit = Annotated[
     typer.Option(
         "--limit",
         metavar="N",
-        help="Use at most N utterances of each corpus, chosen by speaker and class: a first look. "
-        "Every table says so.",
+        help="Use at most N utterances of each corpus, chosen by speaker and class, for a quick "
+        "look. Every table says so.",
     ),
 ]
 Fraction = Annotated[

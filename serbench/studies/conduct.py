@@ -25,7 +25,7 @@ from serbench.studies.study import Instead, M, P, Shown, Study
 
 CLAIMED = "## Published claims, for comparison"
 
-CLAIMED_BY = "none: nothing of this was measured here"
+CLAIMED_BY = "none: these figures were not measured here"
 """Shown instead of a certificate."""
 
 

@@ -76,7 +76,7 @@ def test_a_pretraining_is_no_fit(
     now_s += 60.0
     observer.epoch(EpochEvent("akd/seed-0/outer-1", 5, 10, {"total": 1.0}))
     observer.epoch(EpochEvent("akd/seed-1/pretraining", 1, 4, {"total": 1.0}))
-    assert lines[4:] == ["fits: 1 to run, 0 already there", "fits: 0/1, about 9 min left"]
+    assert lines[4:] == ["fits: 1 to run, 0 in the cache", "fits: 0/1, about 9 min left"]
 
 
 def planned(*names: str, epochs: int) -> list[FitTask]:
@@ -158,7 +158,7 @@ def test_validation_ua_is_told_as_fits_end_and_for_each_method_at_the_end(
     observer, lines = told
     names = [f"{method}/seed-0/outer-1/candidate-1/inner-{n}" for method, n in INNER]
     observer.fits_planned(planned(*names, epochs=1), 0, later=1)
-    assert lines == ["fits: 3 to run, 0 already there; 1 refit to follow"]
+    assert lines == ["fits: 3 to run, 0 in the cache; 1 refit to follow"]
     del lines[:]
     for name, ua in zip(names, (0.5, 0.7, 0.4), strict=True):
         observer.fit_done(ended(name, ua))

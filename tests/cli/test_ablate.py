@@ -80,11 +80,11 @@ def test_an_ablation_takes_over_the_fits_of_a_run_and_goes_on(made: Path, place:
     data = ("--data-dir", str(made))
     run = invoke("run", "full", "labels", *data)
     assert run.exit_code == 0, run.output
-    assert "fits: 8 to run, 0 already there" in run.stderr
+    assert "fits: 8 to run, 0 in the cache" in run.stderr
     ablation = invoke("ablate", "full", *data)
     assert ablation.exit_code == 0, ablation.output
     # `full` and `labels` are there; of the rows, only the one without hint differs from `full`.
-    assert "fits: 4 to run, 8 already there" in ablation.stderr
+    assert "fits: 4 to run, 8 in the cache" in ablation.stderr
     (folder,) = (place / "runs").glob("demo-full-ablation-quick-*")
     timing = json.loads((folder / "timing.json").read_text())
     assert (timing["fits_run"], timing["fits_cached"]) == (4, 8)
@@ -104,7 +104,7 @@ def test_an_ablation_takes_over_the_fits_of_a_run_and_goes_on(made: Path, place:
     assert "Nothing is computed again" in again.stderr
     assert again.stdout == ablation.stdout
     one = invoke("ablate", "full", "--only", "no-hint", *data)
-    assert "fits: 0 to run, 8 already there" in one.stderr
+    assert "fits: 0 to run, 8 in the cache" in one.stderr
     assert "Labels alone" not in one.stdout
     assert len(list((place / "runs").iterdir())) == 3
 

@@ -60,7 +60,7 @@ def test_without_a_corpus_speakers_are_not_known_and_nothing_passes_in_silence()
     result = invoke("bad.csv")
     assert result.exit_code == 0
     assert "L1 (speakers are unknown; give --corpus, or a speaker column)" in result.stdout
-    assert "These are names of emodb: give --corpus emodb to know the speakers." in result.stdout
+    assert "emodb: give --corpus emodb, which knows the speakers." in result.stdout
 
 
 def test_json_to_a_file_has_everything(tmp_path: Path) -> None:

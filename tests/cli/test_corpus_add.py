@@ -204,4 +204,4 @@ def test_names_of_a_known_corpus_are_pointed_out(here: Path) -> None:
     for name in ("03a01Fa", "03a01Wa", "08a01Fa", "08a01Wa"):
         (folder / f"{name}.wav").touch()
     _, text = invoke("berlin", *SAID)
-    assert "serbench knows these names as emodb" in text
+    assert "These are names of emodb, which serbench knows" in text

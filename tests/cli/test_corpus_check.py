@@ -87,8 +87,8 @@ def test_emodb_passes_with_what_is_known_of_it(
         "None of 535 recordings is a copy",
         "None of 10 speakers has one emotion only",
         "anger, has 127 utterances; the smallest, disgust, has 46",
-        "5 folds (paper): every class is on both sides of each; the smallest has 1 test utterance",
-        "100.0 % of test utterances (535 of 535) speak a sentence that is also in training",
+        "every class is on both sides of each fold; the smallest has 1 test utterance",
+        "100.0 % of test utterances (535 of 535) have a sentence that is also in training",
         # Files are brought to one peak, so that soft voices bring their noise up with them.
         "−76.2 dBFS (anger) to −54.8 dBFS (sadness)",
         "no problem found (18 checks); warning: background; note: sentence-overlap",

@@ -58,7 +58,7 @@ def test_the_command_that_is_given_removes_what_was_shown(cache: CacheMaker) -> 
     code, text = invoke(*command[2:])
     assert code == 0, text
     assert "Removed 2 files (" in text
-    assert "Left alone: 1 file that serbench does not know, 0 links, such as thesis.tex." in text
+    assert "Not touched: 1 file that serbench does not know, 0 links, such as thesis.tex." in text
     assert cache.files() == {stored, corpus, "thesis.tex"}
     assert {old, new}.isdisjoint(cache.files())
     assert (Path("runs") / "one" / "fits" / "fit.json").exists()

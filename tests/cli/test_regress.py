@@ -69,7 +69,7 @@ def test_update_writes_then_the_same_run_passes(folder: Path) -> None:
     assert "Warning" not in text
     assert text.startswith("Nothing is trained. Latency takes about 41.6 s: 8 rounds of 1 model")
     assert "converted: unknown duration; the run has no record of it." in text
-    assert "trains for 36 min 54 s on one worker: the recorded time of its 36 fits" in text
+    assert "one worker trains for 36 min 54 s: the recorded time of the run's 36 fits" in text
     code, text = invoke("good")
     assert code == 0, text
     for part in (

@@ -143,10 +143,10 @@ def test_methods_are_compared_and_everything_is_stored(made: Path, tmp_path: Pat
     assert list((folder / "figures").glob("*.png"))
     certificate = json.loads((folder / "certificate.json").read_text())
     assert certificate["digest"] in (folder / "report.md").read_text()
-    assert "fits: 8 to run, 0 already there" in result.stderr
+    assert "fits: 8 to run, 0 in the cache" in result.stderr
     again = invoke(*arguments, "--data-dir", str(made), sets=(*SETS, *TINY))
     assert again.exit_code == 0
-    assert "fits: 0 to run, 8 already there" in again.stderr
+    assert "fits: 0 to run, 8 in the cache" in again.stderr
     assert again.stdout == result.stdout
 
 

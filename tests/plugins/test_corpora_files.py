@@ -336,5 +336,5 @@ def test_what_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
     tree(tmp_path, ["s1/wut.wav"])
     (tmp_path / "s2").symlink_to("gone")
     assert [each.name for each in toy().left_out(tmp_path)] == ["s2"]
-    with pytest.raises(CorpusError, match=r"cannot be looked at: s2 \(a link to what is not"):
+    with pytest.raises(CorpusError, match=r"cannot be read: s2 \(a link to what is not"):
         load_corpus(toy(), "toy", tmp_path, tmp_path / "cache", lambda done, total: None)

@@ -173,7 +173,7 @@ def test_an_utterance_of_one_window_is_never_heard_in_pieces(tmp_path: Path, cut
 
 def test_a_stream_hears_no_more_than_a_model_can(tmp_path: Path) -> None:
     whole = load(make_exported(tmp_path / "w.onnx", {**FACTS, "cut": "whole"}))
-    with pytest.raises(ModelError, match="cannot follow live sound"):
+    with pytest.raises(ModelError, match="cannot classify live sound"):
         whole.stream()
     centre = load(make_exported(tmp_path / "c.onnx", {**FACTS, "cut": "centre"}))
     assert centre.stream().heard_s == 0.0

@@ -37,7 +37,7 @@ def listen(
             while True:
                 samples, lost = stream.read(block)
                 if lost:
-                    told = "sound was lost: this machine does not keep up"
+                    told = "sound was lost: this machine is too slow"
                     print(f"{program}: {told}", file=sys.stderr)
                 yield samples
     # sounddevice raises ValueError if no microphone, or more than one, has this name.

@@ -211,7 +211,7 @@ def measure_sentences(fold: FoldView) -> Finding:
     return Finding(
         "L9",
         "note" if heard else "passed",
-        f"{heard} of {known} test utterances speak a sentence of the training part{partly}",
+        f"{heard} of {known} test utterances have a sentence that is also in train{partly}",
         units=tuple(_unit(text, {"train": trained[text], "test": tested[text]}) for text in shared),
         fold=fold.name,
         numbers={"share": heard / known},

@@ -156,7 +156,7 @@ def _remarks(identified: Identified, known_as: str | None, folds: Sequence[FoldV
 def _names_remark(identified: Identified, known_as: str | None) -> list[str]:
     if known_as is None or all(row.speaker for row in identified.rows):
         return []
-    return [f"These are names of {known_as}: give --corpus {known_as} to know the speakers."]
+    return [f"These are names of {known_as}: give --corpus {known_as}, which knows the speakers."]
 
 
 def _validation_remark(folds: Sequence[FoldView]) -> list[str]:
@@ -167,7 +167,7 @@ def _validation_remark(folds: Sequence[FoldView]) -> list[str]:
     part = "a validation part" if len(without) == len(folds) else "validation part"
     return [
         f"{which} {part}: choose the best epoch or setting within train, on held-out speakers. "
-        "Chosen on test, or at random within train, scores come out too high."
+        "A choice on test, or on utterances taken at random from train, makes scores too high."
     ]
 
 

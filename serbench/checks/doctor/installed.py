@@ -141,7 +141,7 @@ def plugins(load: Callable[[], Plugins]) -> list[Line]:
         Line(
             f"{distribution} {version}",
             f"failed to load: {', '.join(names)}: {cause}",
-            f"reinstall what the cause names, or update {distribution}",
+            f"reinstall the package that the error names, or update {distribution}",
         )
         for (distribution, version, cause), names in causes.items()
     ]

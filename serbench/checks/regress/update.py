@@ -92,8 +92,8 @@ def forecast(
     if fits := run.fits:
         total_s = sum(float(fit["seconds"]) for fit in fits)
         yield (
-            f"A gate that repeats the run from scratch trains for {duration(total_s)} on one "
-            f"worker: the recorded time of its {numbered(len(fits), 'fit')}."
+            f"To repeat the run from scratch, one worker trains for {duration(total_s)}: the "
+            f"recorded time of the run's {numbered(len(fits), 'fit')}."
         )
     else:
         yield "How long it takes to repeat the run is unknown: it has no records of fits."

@@ -137,7 +137,7 @@ def check_format(utterances: Sequence[Utterance]) -> Finding:
     advice = (
         "serbench reads all of them as 16 kHz mono, but band limits and recorders leave "
         "traces. Check whether files of another format belong to one class or speaker; if so, "
-        "record or download all alike."
+        "record or download all files in the same format."
     )
     rare = [u.id for u, its in zip(utterances, formats, strict=True) if its != common]
     what += (
@@ -209,7 +209,8 @@ def check_margins(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
     if differs:
         what += f" A classifier that sees only this silence reaches {guess_text(best, classes)}."
     advice = (
-        "Trim all files alike: a model can recognise classes by where the speech begins or ends."
+        "Trim all files in the same way: a model can recognise a class by where the speech begins "
+        "or ends."
     )
     return Finding("margins", outcome, what, "" if outcome == "passed" else advice)
 
@@ -229,8 +230,8 @@ def check_background(utterances: Sequence[Utterance], sounds: Sounds) -> Finding
     what += f" A classifier that sees only the noise floor reaches {guess_text(ua, classes)}."
     outcome = shortcut_outcome(ua, classes)
     advice = (
-        "Measure with `serbench robustness` which scores remain in noise: it masks the noise "
-        "between words."
+        "Measure with `serbench robustness` which scores remain in added noise, which masks the "
+        "noise between words."
     )
     return Finding("background", outcome, what, "" if outcome == "passed" else advice)
 
@@ -275,7 +276,7 @@ def check_clipping(utterances: Sequence[Utterance], sounds: Sounds) -> Finding:
         f"{len(clipped)} of {numbered(len(utterances), 'file')} ({100 * share:.1f} %) are "
         f"clipped, most often in class {most} ({100 * own[most] / every[most]:.0f} % of its "
         "files).",
-        "Here, distortion reveals loudness: state this with results, or record the files again.",
+        "Distortion reveals loudness here: report this with the scores, or record the files again.",
         named(u.id for u in worst),
         tables=(
             plain_table(

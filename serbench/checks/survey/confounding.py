@@ -172,7 +172,7 @@ def check_speakers(utterances: Sequence[Utterance]) -> Finding:
         return Finding(
             "speaker-label",
             "passed",
-            f"There is one speaker, {table.rows[0]}, who predicts no class.",
+            f"There is only one speaker, {table.rows[0]}, so the speaker predicts no class.",
         )
     ua, luck = table.guess(), table.shuffled_guess()
     outcome = _outcome(_above(ua, luck))
@@ -223,15 +223,15 @@ def check_trait(
     ua = table.guess_across([u.speaker for u in known])
     outcome = shortcut_outcome(ua, len(table.columns))
     tables = (table.table(f"Utterances of each {trait} by class", trait.capitalize()),)
-    some = "" if len(known) == len(utterances) else f" ({len(known)} utterances have it)"
+    some = "" if len(known) == len(utterances) else f" (it is known for {len(known)} utterances)"
     what = (
         f"A classifier that sees only the {trait} reaches "
         f"{guess_text(ua, len(table.columns))}{some}. Cramér's V {table.cramers_v:.2f}."
     )
-    if absent := [f"no {c} of {r}" for r, c in _absent(table)]:
+    if absent := [f"{c} ({r})" for r, c in _absent(table)]:
         what += f" Missing: {listed(absent, 4)}."
         outcome = "note" if outcome == "passed" else outcome
-    advice = " too, and look at them before the total." + trait + "Report scores by "
+    advice = f"Report scores by {trait} too, and look at them before the total."
     return Finding(check, outcome, what, "" if outcome == "passed" else advice, tables=tables)
 
 
@@ -254,7 +254,7 @@ def check_sentences(utterances: Sequence[Utterance]) -> Finding:
     )
     tables = (table.table("Utterances of each sentence by class", "Sentence"),)
     advice = (
-        "Words alone can predict the class: test sentences that are not in training, with "
+        "Words alone can predict the class: test on sentences that are not in training, with "
         "--set protocol.group_by=text."
     )
     remedy = "" if outcome == "passed" else advice

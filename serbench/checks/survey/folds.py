@@ -56,7 +56,7 @@ def check_units(table: CorpusTable) -> Finding:
         )
     elif len(units) < FEW_UNITS:
         outcome = "note"
-        what = f"There are {len(units)} {noun}s: no test over them can reach 5 %."
+        what = f"There are only {len(units)} {noun}s: no test over them can reach p = 0.05."
         advice = "Expect wide confidence intervals, and also compare methods on a larger corpus."
     return Finding("units", outcome, what, advice)
 
@@ -103,7 +103,7 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
     if not absent:
         return Finding(
             "folds", "passed",
-            f"{told}: every class is on both sides of each; the smallest has "
+            f"{told}: every class is on both sides of each fold; the smallest has "
             f"{numbered(fewest[0], 'test utterance')} of {fewest[1]} ({fewest[2]}).",
             tables=tables,
         )  # fmt: skip
@@ -111,8 +111,8 @@ def check_folds(table: CorpusTable, folds: str, outer: Sequence[Split]) -> Findi
         "folds",
         "note",
         f"{told}: {len(absent)} of them do not test every class.",
-        "UA pooled over all test utterances is safe. UA of a single fold leaves out missing "
-        "classes: report it as such.",
+        "UA pooled over all test utterances is not affected. UA of a single fold leaves out "
+        "missing classes: say so if you report it.",
         tuple(absent),
         tables=tables,
     )
@@ -137,13 +137,13 @@ def check_sentence_overlap(table: CorpusTable, outer: Sequence[Split]) -> Findin
     columns = ("Fold", "Sentence in training", "Tested", "%", "Shared sentences")
     tables = (plain_table("folds", "Test utterances whose sentence is in training", columns, rows),)
     what = (
-        f"{100 * heard / tested:.1f} % of test utterances ({heard} of {tested}) speak a "
-        "sentence that is also in training, in other voices."
+        f"{100 * heard / tested:.1f} % of test utterances ({heard} of {tested}) have a "
+        "sentence that is also in training, spoken by others."
     )
     if not heard:
         return Finding("sentence-overlap", "passed", what, tables=tables)
     return Finding(
         "sentence-overlap", "note", what,
-        "Every table states it. For scores on unseen sentences: --set protocol.group_by=text.",
+        "Every table reports it. For scores on unseen sentences: --set protocol.group_by=text.",
         tables=tables,
     )  # fmt: skip

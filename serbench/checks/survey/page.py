@@ -68,7 +68,7 @@ def checks_table(findings: Sequence[Finding], detailed: Sequence[Finding]) -> Ta
         findings,
         notes=(
             "failed: do not trust scores on this corpus as it is. warning: scores are weaker "
-            "than they look. note: state it with scores.",
+            "than they look. note: report it with the scores.",
         ),
     )
 

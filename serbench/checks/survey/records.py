@@ -58,7 +58,7 @@ CHECKS: dict[str, tuple[str, str]] = {
         "A model knows the label of a test recording that is also in training.",
     ),
     "voices": (
-        "Whether the speakers sound like speakers",
+        "Whether speaker ids fit the voices",
         "With wrong speakers, no fold is speaker-independent.",
     ),
     "speaker-label": (
@@ -67,11 +67,11 @@ CHECKS: dict[str, tuple[str, str]] = {
     ),
     "gender-label": (
         "Gender and emotions",
-        "If one gender has an emotion more often, pitch alone is half an answer.",
+        "If one gender has an emotion more often, a model can guess the emotion from the pitch.",
     ),
     "intensity-label": (
         "Intensity and emotions",
-        "If an emotion has its own intensity, loudness alone is half an answer.",
+        "If an emotion has its own intensity, a model can guess it from the loudness.",
     ),
     "sentence-label": (
         "Sentences and emotions",

@@ -112,8 +112,8 @@ def check_voices(utterances: Sequence[Utterance], sounds: Mapping[str, Sound]) -
         return Finding(
             CHECK,
             "not run",
-            "voices cannot be measured: two halves of one recording are more alike than those "
-            f"of two in {100 * recording:.0f} % of comparisons only",
+            "voices cannot be compared: two halves of one recording are more alike than those "
+            f"of two recordings in only {100 * recording:.0f} % of comparisons",
         )
     if speaker < NO_VOICE:
         return _no_voices(spoken, sounds, recording, speaker)
@@ -137,7 +137,7 @@ def _no_voices(
     spoken: Sequence[Utterance], sounds: Mapping[str, Sound], recording: float, speaker: float
 ) -> Finding:
     said = (
-        "The speakers do not sound like speakers: utterances of one are more alike than those "
+        "The speaker ids do not fit the voices: utterances of one id are more alike than those "
         f"of two in {_often(speaker)} of comparisons (chance: 50 %; halves of one recording: "
         f"{_often(recording)})."
     )
@@ -253,7 +253,7 @@ def _tables(heard: Heard) -> Iterator[Table]:
         yield plain_table("closest", "Speakers most alike", columns, pairs, ("Other",))
     if heard.widest:
         rows = ((name, f"{width:.1f}", one, other) for name, width, one, other in heard.widest)
-        columns = ("Speaker", "Width", "One utterance", "Furthest from it")
+        columns = ("Speaker", "Width", "One utterance", "Least similar")
         yield plain_table(
             "widest", "Speakers whose utterances differ most", columns, cut(rows, "speakers"),
             columns[2:],

@@ -36,7 +36,7 @@ ABOUT = {
     "unlabelled audio": "the students' unlabelled audio is that of the plan",
     "corpus": "every utterance has the stored speaker, label, text, audio and fold",
     "plan.json": "the plan's digest fits its content, this corpus and these folds",
-    "certificate": "recomputed from corpus, plan and ledger, it is the stored one",
+    "certificate": "it is the same when it is recomputed from corpus, plan and ledger",
     "predictions": "the labels were read for these predictions, which have the corpus's labels",
     "students": "the stored students predict the stored posteriors",
     "tables": "the stored tables are those that the predictions give",

@@ -124,7 +124,7 @@ def lost_files(corpus: Corpus, name: str, folder: Path) -> tuple[str, ...]:
     if told := [str(each) for each in left_out if not each.lost]:
         log.warning("%s in %s: left out: %s", name, folder, listed(told))
     lost = [str(each) for each in left_out if each.lost]
-    return (f"cannot be looked at: {listed(lost, SHOWN)}",) if lost else ()
+    return (f"cannot be read: {listed(lost, SHOWN)}",) if lost else ()
 
 
 def card_counts(card: CorpusCard, records: Sequence[UtteranceRecord]) -> tuple[CountCheck, ...]:

@@ -101,9 +101,9 @@ def join(name: str, training: Sequence[CorpusTable], tested: CorpusTable) -> Cor
     labels = tuple(sorted(trained))
     if unheard := sorted({utterance.label for utterance in tested.utterances} - trained):
         raise CorpusError(
-            f"no training corpus ({', '.join(part.name for part in training)}) has "
-            f"{', '.join(unheard)} of {tested.name}; choose classes that all corpora have with "
-            "--labels"
+            f"{tested.name} has {', '.join(unheard)}, but no training corpus "
+            f"({', '.join(part.name for part in training)}) has; choose classes that all corpora "
+            "have with --labels"
         )
     names = " + ".join(part.card.title for part in training)
     card = CorpusCard(

@@ -89,7 +89,7 @@ def _scale(plot: Diagram) -> tuple[list[Stroke], list[Words]]:
         strokes.append(Stroke(((first, 0.38), (end, 0.38)), "critical"))
         strokes += [Stroke(((x, 0.33), (x, 0.43)), "critical") for x in (first, end)]
     else:
-        caption += ", more than ranks can differ"
+        caption += ", more than any two ranks can differ"
     return strokes, [*words, Words(caption, first, 0.2, "start", quiet=True)]
 
 

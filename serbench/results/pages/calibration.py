@@ -29,7 +29,7 @@ COLUMNS: list[Column[MethodReliability]] = [
 BIN_COLUMNS: list[Column[Bin]] = [
     Column("Confidence", lambda held: f"{held[0]:.2f} to {held[1]:.2f}"),
     Column("Mean confidence", lambda held: held[2], number(".3f")),
-    Column("Share right", lambda held: held[3], number(".3f")),
+    Column("Accuracy", lambda held: held[3], number(".3f")),
     Column("Predictions", lambda held: held[4], COUNT),
 ]
 
@@ -40,7 +40,7 @@ def calibration(results: Results, methods: Sequence[Method]) -> tuple[Figure, Ta
     found = [(method, _measured(method.predictions, labels)) for method in methods]
     figure = Figure(
         name="calibration-chart",
-        caption="Reliability: share of right answers by confidence, and how many there are",
+        caption="Reliability: accuracy by confidence, and number of predictions",
         panels=tuple(_panel(method, each) for method, each in found),
         numbers=make_table(
             "calibration-numbers",
@@ -49,10 +49,10 @@ def calibration(results: Results, methods: Sequence[Method]) -> tuple[Figure, Ta
             {method.name: _bins(each) for method, each in found},
         ),
         notes=(
-            "On the dashed diagonal, posteriors mean what they say; below it they promise too "
-            "much. Confidence: the posterior of the predicted class, mean over the utterance's "
-            "windows. Every prediction of every seed counts once; hollow marks have fewer than "
-            f"{FEW}.",
+            "On the dashed diagonal, accuracy equals confidence; below it, the method is "
+            "overconfident. Confidence: the posterior of the predicted class, mean over the "
+            "utterance's windows. Every prediction of every seed counts once. Hollow mark: fewer "
+            f"than {FEW} predictions.",
         ),
     )
     return figure, make_table("calibration-table", "Calibration of each method", COLUMNS, found)
@@ -65,7 +65,7 @@ def _measured(predictions: pd.DataFrame, labels: Sequence[str]) -> Reliability:
 
 
 def _panel(method: Method, found: Reliability) -> Panel:
-    direction = "too sure" if found.overconfidence > 0 else "not sure enough"
+    direction = "overconfident" if found.overconfidence > 0 else "underconfident"
     mean = f"on average {abs(100 * found.overconfidence):.1f} points {direction}"
     plot = ReliabilityBins(
         method.style,

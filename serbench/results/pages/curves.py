@@ -68,8 +68,8 @@ def _loss(refits: Mapping[Method, list[Mapping[str, Any]]]) -> tuple[Figure, ...
             legend=tuple(Key(term, style, kind="line") for term, style in styles.items()),
             notes=(
                 "Each line is the mean over the refits of all outer folds and seeds, on their "
-                "training sides; the band runs from the lowest to the highest. Terms are as the "
-                "loss logs them, weights of terms included where it applies them.",
+                "training sides; the band runs from the lowest to the highest. Terms are shown as "
+                "the loss logs them; if the loss weights a term, its weight is included.",
             ),
         ),
     )

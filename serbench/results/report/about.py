@@ -74,7 +74,7 @@ def glossary(results: Results, *, learning: bool) -> list[tuple[str, str]]:
         "Refit": "The final training of a method on a whole training side.",
         "ΔUA": f"The UA of a method minus that of the reference, {display_name(compared.reference)}"
         ", in percentage points." if several else "",
-        "p": "The probability of a difference at least as large if there were none"
+        "p": "The probability of a difference at least this large if the methods did not differ"
         f"{_corrected(len(compared.methods) - 1)}. A difference is significant if p is at most "
         "0.05." if several else "",
         "Corrected t test": "A t test over the differences in the outer folds, whose variance is "

@@ -137,9 +137,9 @@ def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[
     yield "What was fitted on what", text_table(
         "fitted",
         "What was fitted, and on which side",
-        ("Side", "Things", "Which"),
+        ("Side", "Number", "What"),
         list(_fitted_rows(certificate)),
-        right=("Things",),
+        right=("Number",),
         notes=("Each on all utterances of its side and on no other, unless another number is "
                "given.",),
     )  # fmt: skip
@@ -161,7 +161,7 @@ def _tables(certificate: Certificate, outer: Sequence[FoldSummary]) -> Iterator[
         ("Method", "Folds", "Seeds", "Readings"),
         _reading_rows(certificate),
         right=("Folds", "Seeds", "Readings"),
-        notes=("They are handed out once for each method, fold and seed, after the predictions "
+        notes=("They can be read once for each method, fold and seed, after the predictions "
                "exist.",),
     )  # fmt: skip
 
@@ -201,7 +201,7 @@ def _heard_before(certificate: Certificate) -> Iterator[tuple[str, Table]]:
         "Unlabelled audio",
         text_table(
             "audio",
-            "Unlabelled audio that students have heard",
+            "Unlabelled audio that students learned from",
             ("Recordings", "Duration", "Digest"),
             _audio_rows(certificate),
             right=("Recordings", "Duration"),

@@ -82,11 +82,11 @@ def claims_table(results: Results) -> Table | None:
         COLUMNS,
         {
             "Measured here, in the folds of this report": list(map(_measured, compared.methods)),
-            "Claimed in print, in other folds: not checked here": claims,
+            "Published, with other folds: not checked here": claims,
         },
         notes=(
             f"Claims are quoted from {SOURCE}. Their folds, and what was chosen on which data, are "
-            "not those of this report, so no difference is taken.",
+            "not those of this report, so no differences are computed.",
         ),
     )
 

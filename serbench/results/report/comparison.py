@@ -71,7 +71,7 @@ def chosen_columns(table: Table, names: Sequence[str]) -> Table:
     Raises:
         StoreError: a name is unknown, or none is given.
     """
-    known = f"choose of {', '.join(CHOICES)}, with commas between them"
+    known = f"choose from {', '.join(CHOICES)}, separated by commas"
     if unknown := [name for name in names if name not in CHOICES]:
         raise StoreError(f"--columns {', '.join(unknown)}: there is no such column; {known}")
     if not names:

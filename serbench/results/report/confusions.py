@@ -73,7 +73,7 @@ def worst_confusion(result: MethodResult, labels: tuple[str, ...]) -> str:
     if not shares[true, guess]:
         return "No utterance is confused."
     return (
-        f"Most often confused: {labels[true]} taken for {labels[guess]}, "
+        f"Most often confused: {labels[true]} predicted as {labels[guess]}, "
         f"{int(counts[true, guess])} of {int(counts[true].sum())} "
         f"({percent(shares[true, guess])} %)."
     )

@@ -40,7 +40,7 @@ def costs_figure(results: Results) -> Figure | None:
             Panel(
                 Scatter(points, Axis(axis), Axis("UA in %")),
                 f"UA against {what}",
-                f"{len(points)} methods; no other is better in both than {said}.",
+                f"{len(points)} methods; none is better in both values than {said}.",
             )
         )
         numbers[axis] = [(point, point in front) for point in points]
@@ -60,8 +60,8 @@ def costs_figure(results: Results) -> Figure | None:
             f"{key}.",
             "Diamonds on the line: the Pareto front of the values, which no other method beats in "
             "both; differences on it need not be significant. Bars: 95 % intervals. FLOPs: of the "
-            "student without its front end, matrix products and convolutions only, a "
-            "multiply-accumulate being two.",
+            "student without its front end, matrix products and convolutions only; a "
+            "multiply-accumulate counts as two.",
         ),
         warnings=results.warnings,
         numbers=make_table("numbers", f"{caption}, as numbers", columns, numbers),

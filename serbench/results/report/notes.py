@@ -27,7 +27,7 @@ SMALLER = 0.9
 
 def interval_note(repeats: int, speakers: int) -> str:
     """How intervals were computed."""
-    few = "; with so few, too narrow" if speakers < FEW_SPEAKERS else ""
+    few = " (so few that it is too narrow)" if speakers < FEW_SPEAKERS else ""
     return (
         f"[…]: 95 % interval from {repeats} bootstrap draws of the {speakers} test speakers{few}, "
         f"{ASKED['models']}."
@@ -46,11 +46,11 @@ def difference_note(
     question = design.question if design else "models"
     about = f"Δ{metric} (percentage points), its interval, p and verdict: {ASKED[question]}"
     if design and question == "method":
-        assumed = ", training taken to be all other utterances" if design.assumed else ""
+        assumed = ", assuming training on all other utterances" if design.assumed else ""
         return (
             f"{about}, by Nadeau and Bengio's corrected t test over {design.folds} folds, seeds "
-            f"averaged{assumed}{corrected}. Significant: p at most {ALPHA:g}; then, and only then, "
-            "the interval (95 % or more) leaves out 0."
+            f"averaged{assumed}{corrected}. Significant: p at most {ALPHA:g}, that is, if "
+            "the interval (95 % or more) does not contain 0."
         )
     note = (
         f"{about}. Interval: over the same draws. p: paired permutation test over speakers"
@@ -74,11 +74,14 @@ def folds_note(results: Results) -> str:
     if then > SMALLER * now:
         if design.folds >= FEW_FOLDS:
             return ""
-        return f"{design.folds} folds show little: a difference must be {now:.0f} times its error."
+        return (
+            f"With {design.folds} folds, only large differences are significant: at least "
+            f"{now:.0f} times their standard error."
+        )
     return (
-        f"{design.folds} folds show large differences only: leave-one-{unit}-out (--set "
-        f"protocol.folds=loso) has {units}, and differences {then / now:.2g} times as large are "
-        "significant there."
+        f"With {design.folds} folds, only large differences are significant. Leave-one-{unit}-out "
+        f"(--set protocol.folds=loso) has {units} folds: there, differences {then / now:.2g} times "
+        "as large are significant."
     )
 
 

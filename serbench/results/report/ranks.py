@@ -112,8 +112,8 @@ def _check_distinct(found: Sequence[CorpusScores]) -> None:
         for key in (("name", scores.whole), ("recordings", scores.digest)):
             if key in first:
                 raise StoreError(
-                    f"{first[key]} and {scores.corpus} are one corpus by their {key[0]}; ranks "
-                    "take each corpus once, with one set of folds: leave one out"
+                    f"{first[key]} and {scores.corpus} are the same corpus: they have the same "
+                    f"{key[0]}. Ranks take each corpus once, with one set of folds: leave one out"
                 )
             first[key] = scores.corpus
     if len(found) < 2:
@@ -142,7 +142,7 @@ def _settings_that_differ(name: str, found: Sequence[CorpusScores]) -> Iterator[
         )
         if paths:
             yield (
-                f"{name} was not trained alike on {first.corpus} and {other.corpus}: "
+                f"{name} was trained differently on {first.corpus} and {other.corpus}: "
                 f"{listed(paths, SHOWN)} differ{'s' * (len(paths) == 1)}."
             )
 

@@ -87,7 +87,7 @@ def notes(ranking: Ranking, ranks: Ranks) -> tuple[str, ...]:
     """What was tested, with which result, and which methods are left out."""
     return (
         "Rank 1 is the best; every corpus counts once. Students only. Methods that share a letter "
-        "do not differ significantly. p: for the methods on other corpora.",
+        "do not differ significantly. p is about the methods on other corpora.",
         _friedman_note(ranks),
         _nemenyi_note(ranks),
         *_left_out_note(ranking),
@@ -110,7 +110,7 @@ def _friedman_note(ranks: Ranks) -> str:
     said = "the methods differ" if ranks.differ else "no significant difference"
     note = (
         f"Friedman's test, ranks permuted within corpora ({how}): p {_equals(found.p)}, {said}. "
-        f"Asymptotic, for what they are worth with {len(ranks.corpora)} corpora: "
+        f"Asymptotic values, which are only rough with {len(ranks.corpora)} corpora: "
         f"χ²({found.degrees}) = {found.chi2:.2f}, p {_equals(found.p_chi2)}; Iman and Davenport's "
         f"F({found.f_degrees[0]}, {found.f_degrees[1]}) = {f}, p {_equals(found.p_f)}."
     )
@@ -118,7 +118,7 @@ def _friedman_note(ranks: Ranks) -> str:
     if least > ranks.alpha:
         note += (
             f" With {len(ranks.corpora)} corpora p is at least {least:.2g}: too few to show "
-            "anything."
+            "a difference."
         )
     return note
 
@@ -130,10 +130,10 @@ def _equals(p: float) -> str:
 
 def _nemenyi_note(ranks: Ranks) -> str:
     critical = f"{ranks.critical_difference:.2f}"
-    after = "" if ranks.differ else ", not used where Friedman's finds nothing"
+    after = "" if ranks.differ else ", not used because Friedman's finds no difference"
     return (
-        f"Nemenyi's test of all pairs{after}: average ranks that are {critical} apart differ "
-        f"(α = {ranks.alpha:g}). Both after Demšar, JMLR 7, 2006."
+        f"Nemenyi's test of all pairs{after}: average ranks differ if they are at least "
+        f"{critical} apart (α = {ranks.alpha:g}). Both after Demšar, JMLR 7, 2006."
     )
 
 

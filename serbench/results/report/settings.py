@@ -115,7 +115,7 @@ def protocol_line(results: Results) -> str:
     folds = f"{count} outer folds by {unit}" if count > 1 else "a single test fold"
     folds += f", no {unit} on both sides"
     if results.protocol == "leaky-random":
-        folds = f"{len(compared.fold_counts)} outer folds dealt by chance"
+        folds = f"{len(compared.fold_counts)} random outer folds"
     if results.leaky:
         folds += f" · protocol {results.protocol}: {LEAKS[results.protocol]}"
     return (

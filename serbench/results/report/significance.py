@@ -14,8 +14,8 @@ from serbench.results.table.formats import COUNT, DIFFERENCE, P_VALUE, PLAIN, VE
 from serbench.results.table.table import Table
 
 EFFECT_NOTE = (
-    "d: mean over standard deviation of what each speaker contributes to ΔUA, corrected for few "
-    "speakers (Hedges). Better, worse: speakers for whom the method is."
+    "d: mean of the speakers' contributions to ΔUA divided by their standard deviation, corrected "
+    "for few speakers (Hedges). Better, worse: for how many speakers the method is better or worse."
 )
 SPEAKERS_NOTE = (
     f"p (speakers): {ASKED['models']}; a paired permutation test, which does not know that "

@@ -42,16 +42,16 @@ def _of_group(
         alike = alike or fresh
     if _started(base.plan) and alike:
         yield (
-            f"The start is worth {_difference(results, base, alike[0])}: {base.name} "
-            f"({_started(base.plan)}) against {alike[0].name} (from scratch), both with labels "
-            "alone."
+            f"The start contributes {_difference(results, base, alike[0])}: {base.name} "
+            f"({_started(base.plan)}) compared with {alike[0].name} (from scratch), both with "
+            "labels alone."
         )
     where = "from the same start" if _started(base.plan) else "from scratch"
     for each in group:
         if not _labels_alone(each.plan) and ROW not in each.name:
             yield (
-                f"Distillation {where} is worth {_difference(results, each, base)}: {each.name} "
-                f"against {base.name} (labels alone)."
+                f"Distillation {where} contributes {_difference(results, each, base)}: {each.name} "
+                f"compared with {base.name} (labels alone)."
             )
 
 

@@ -30,12 +30,12 @@ DIGEST_SHOWN = 12
 """Number of characters of a digest in a table."""
 
 PICKED_NOTE = (
-    "Differences are to the highest UA of this table. It was chosen for its score, so the "
-    "differences look slightly larger than they are."
+    "Differences are to the method with the highest UA of this table. It was chosen for its score, "
+    "so the differences look slightly larger than they are."
 )
 ORDER_NOTE = (
-    "Scores on different corpora cannot be compared. The order of the rows shows no "
-    "significance: the page of each corpus does."
+    "Scores on different corpora cannot be compared. The order of the rows does not show "
+    "which differences are significant: the page of each corpus does."
 )
 
 

@@ -48,7 +48,10 @@ def make_executor(
             "`dask scheduler` starts one"
         )
     if address and jobs is not None:
-        raise SerbenchError(f"--jobs {jobs}: the cluster at --address says how many workers it has")
+        raise SerbenchError(
+            f"--jobs {jobs}: the cluster at --address determines the number of workers; leave "
+            "--jobs out"
+        )
     try:
         if name == "dask":
             from serbench.running.executors.dask import DaskExecutor

@@ -27,7 +27,7 @@ def spread_over(executor: Executor, device: str, announce: Callable[[str], None]
             return executor.in_order
         announce(
             f"the workers cannot read {recording.path}: this process computes the features and "
-            "embeddings; share the corpus's folder with all machines to use them"
+            "embeddings; to use the workers, share the corpus's folder with all machines"
         )
         return None
 

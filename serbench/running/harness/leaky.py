@@ -89,7 +89,7 @@ def untouched(plan: RunPlan) -> list[str]:
     """A line for each method that a broken protocol does not change."""
     protocol = plan.protocol.name
     return [
-        f"{protocol} changes nothing of {method.name}: {UNTOUCHED[protocol]}"
+        f"{protocol} has no effect on {method.name}: {UNTOUCHED[protocol]}"
         for method in plan.methods
         if protocol in UNTOUCHED
         and not any(

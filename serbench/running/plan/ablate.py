@@ -47,7 +47,7 @@ def plan_ablation(
     if plan.protocol.leaky:
         raise RegistryError(
             f"protocol {plan.protocol.name} is broken on purpose, but an ablation compares "
-            "methods; leave protocol.name alone"
+            "methods; do not set protocol.name"
         )
     rows = tuple(
         _row(plan, plan.method(full), part_name, row_name, run_name(name, row_name, row), row)

@@ -157,7 +157,7 @@ def _label_map(registry: Registry, name: str, parts: Sequence[PlannedCorpus]) ->
     if all(common == frozenset(labels) for labels in own.values()):
         return None
     found = LabelMap(SHARED_LABELS, {label: label for label in sorted(common)})
-    _check_classes(f"what {', '.join(own)} share", found, found.classes)
+    _check_classes(f"classes that {' and '.join(own)} share", found, found.classes)
     return found
 
 

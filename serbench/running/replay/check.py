@@ -38,8 +38,8 @@ def check_ledger(store: RunStore, predictions: pd.DataFrame, labels: Sequence[st
         if read.get((method, outer, seed)) != digest:
             raise StoreError(
                 f"{store.folder}: the predictions of {method}, outer fold {outer}, seed {seed} "
-                "are not those that the ledger has for the reading of the labels; `serbench "
-                "verify` says more"
+                "are not those that the ledger recorded when the labels were read; `serbench "
+                "verify` shows more"
             )
 
 

@@ -43,8 +43,8 @@ from serbench.running.store.finished import StoredRun, load_run
 from serbench.running.store.run import TEACHER_PREFIX, RunStore
 
 POST_HOC = (
-    "Post hoc: an analysis of models that were trained, chosen and scored before. Nothing was "
-    "chosen by it, and nothing may be."
+    "Post hoc: an analysis of models that were already trained, chosen and scored. Nothing was "
+    "chosen with it, and nothing may be chosen with it."
 )
 """Note below every result of a replay."""
 

@@ -30,7 +30,7 @@ def deploy_figure(results: DeployResults) -> Figure:
         ]
         if points:
             front = ", ".join(point.name for point in pareto_front(points))
-            said = f"{len(points)} backends; no other is better in both than {front}."
+            said = f"{len(points)} backends; none is better in both values than {front}."
             plot = Scatter(tuple(points), Axis(axis), Axis("UA in %"))
             panels.append(Panel(plot, f"UA against {what}", said))
             numbers[axis] = [(point, point in pareto_front(points)) for point in points]

@@ -10,7 +10,7 @@ from serbench.studies.deploy.measure import Deployment
 from serbench.studies.deploy.results import DeployResults, Machine
 
 THIS_MACHINE = (
-    "Latency, throughput and memory hold for the machine described here only; ratios transfer "
+    "Latency, throughput and memory are valid only for the machine described here; ratios transfer "
     "better than times."
 )
 

@@ -137,7 +137,7 @@ def _about(results: DeployResults) -> str:
     return (
         f"{run.model} of {run.name}, seed {run.seed}; {machine.cpu}, {machine.usable_cores} of "
         f"{machine.cores} cores, {threads} thread{'s' if threads > 1 else ''} per process; "
-        f"{machine.system}; {machine.python}; {packages}; {machine.date}. Times hold for this "
+        f"{machine.system}; {machine.python}; {packages}; {machine.date}. Times are valid for this "
         "machine only; ratios transfer better."
     )
 

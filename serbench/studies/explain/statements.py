@@ -96,7 +96,10 @@ def _absent(explanation: Explanation) -> list[str]:
     missing = [name for name in known if not explanation.has(name)]
     lines = []
     if missing:
-        lines.append(f"The loss records no {', no '.join(missing)}; what needs it is left out.")
+        lines.append(
+            f"The loss records no {', no '.join(missing)}; figures and tables that need it are "
+            "left out."
+        )
     deep = [n for n in explanation.names if n not in known and _is_deep(explanation, n)]
     if deep:
         lines.append(

@@ -68,8 +68,9 @@ def notes(found: Overlaps) -> tuple[str, ...]:
     lines = [
         *share_lines(found),
         f"Recut: utterances whose windows are not those at {found.overlaps_s[0]:g} s (the last "
-        "window is moved back to end with the utterance, so a slightly longer one is cut the "
-        f"same at every overlap). Changed: utterances that then get another class{seeds}.",
+        "window is moved back so that it ends with the utterance; an utterance slightly longer "
+        "than one window is therefore cut in the same way at every overlap). Changed: utterances "
+        f"that then get another class{seeds}.",
         f"{interval_note(found.repeats, found.speakers)} "
         f"{difference_note('UA', len(found.overlaps_s) - 1, found.speakers)} “{SAME}”: no "
         "utterance gets another class.",

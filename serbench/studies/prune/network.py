@@ -146,7 +146,7 @@ class Pruner:
         if not any(len(units) for units in gone.values()):
             least = min(1 - group.sizes[-2] / group.units for group in groups)
             raise SerbenchError(
-                f"--amount {cut.amount:g} is less than one of the {cut.kind} side by side in "
+                f"--amount {cut.amount:g} is less than one of the parallel {cut.kind} in "
                 f"{self.name}; give {math.ceil(1000 * least) / 1000:g} or more"
             )
         whole = deepcopy(self.draft.network)

@@ -127,7 +127,8 @@ def test_gender_that_tells_the_emotion() -> None:
     found = check_trait("gender-label", "gender", values, every)
     assert found.outcome == "warning"
     assert "reaches 50.0 % UA" in found.message
-    assert "no anger of male" in found.message
+    assert "Missing: neutral (female), sadness (female), anger (male)" in found.message
+    assert found.remedy == "Report scores by gender too, and look at them before the total."
     assert "Cramér's V 1.00" in found.message
     even = utterances({(s, c): 4 for s in "abcd" for c in LABELS})
     values = {u.id: "female" if u.speaker in "ab" else "male" for u in even}
@@ -144,7 +145,7 @@ def test_an_emotion_without_an_intensity_is_a_note() -> None:
     }
     found = check_trait("intensity-label", "intensity", values, every)
     assert found.outcome in {"note", "warning"}
-    assert "no neutral of strong" in found.message
+    assert "Missing: neutral (strong)" in found.message
 
 
 def test_a_number_that_tells_the_class() -> None:

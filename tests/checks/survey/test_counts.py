@@ -42,9 +42,9 @@ def test_counts_of_the_card() -> None:
         ("speaker s1", "6", "5", "−1"),
     ]
     assert check_counts(card, short, [], allow_incomplete=True).outcome == "warning"
-    lost = check_counts(card, records(EVEN), lost=["cannot be looked at: s05"])
+    lost = check_counts(card, records(EVEN), lost=["cannot be read: s05"])
     assert lost.outcome == "failed"
-    assert "others may exist: cannot be looked at: s05." in lost.message
+    assert "others may exist: cannot be read: s05." in lost.message
     more = records(EVEN | {("s4", "anger"): 1})
     finding = check_counts(card, more, [], allow_incomplete=True)
     assert finding.outcome == "failed"

@@ -138,7 +138,7 @@ def test_where_no_voice_is_heard_nothing_is_said_of_speakers() -> None:
         name: replace(SOUND, voice=draw.normal(size=(2, VALUES)).astype(np.float32))
         for name in sounds
     }
-    assert not_run(check_voices(own, noise), "voices cannot be measured")
+    assert not_run(check_voices(own, noise), "voices cannot be compared")
 
 
 def test_two_ids_are_never_an_error(spoken: tuple[Own, dict[str, Sound]]) -> None:

@@ -122,5 +122,5 @@ def test_what_parts_lack_is_kept() -> None:
 
 
 def test_a_class_that_nobody_is_trained_on_cannot_be_tested() -> None:
-    with pytest.raises(CorpusError, match=r"no training corpus \(a\) has calm of b.*--labels"):
+    with pytest.raises(CorpusError, match=r"b has calm, but no training corpus \(a\).*--labels"):
         join("x", [make("a", ("1", "anger"))], make("b", ("1", "calm")))

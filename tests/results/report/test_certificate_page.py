@@ -92,7 +92,7 @@ def test_an_empty_certificate_has_words_for_all_that_is_missing() -> None:
     text = certificate_page(bare)
     for line in (
         "Nothing was fitted.",
-        "No teacher took part.",
+        "The run has no teacher.",
         "The run was not repeated on permuted labels.",
         "No test labels were read.",
         "None.",

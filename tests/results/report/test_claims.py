@@ -56,7 +56,7 @@ def test_claims_stand_apart_and_are_not_compared(
     assert last == ["AKD of the paper", "2025", "97.07", "96.04"]
     assert claimed.rows[3][3].text == "–"
     assert list(dict.fromkeys(row["status"] for row in table.records)) == ["measured", "claimed"]
-    assert "no difference is taken" in table.notes[0]
+    assert "no differences are computed" in table.notes[0]
 
 
 def test_a_leaky_run_has_no_claims_beside_it(

@@ -41,7 +41,7 @@ def test_every_student_is_drawn_at_what_it_costs(tmp_path: Path) -> None:
     for point, each in zip(flops.points, results.comparison.students, strict=True):
         ua = each.pooled["ua"]
         assert (point.low, point.y, point.high) == (100 * ua.low, 100 * ua.value, 100 * ua.high)
-    assert "no other is better in both than kd, akd." in figure.panels[0].description
+    assert "none is better in both values than kd, akd." in figure.panels[0].description
     assert figure.numbers is not None
     write_report([run], run)
     assert (run / "figures" / "flops.png").is_file()

@@ -76,7 +76,7 @@ def test_nothing_of_a_leaky_run_compares(leaky: Path) -> None:
 
 def test_the_report_says_what_is_broken_and_claims_no_clean_folds(leaky: Path) -> None:
     text = (leaky / "report.md").read_text()
-    assert "4 outer folds dealt by chance · protocol leaky-random: test speakers seen" in text
+    assert "4 random outer folds · protocol leaky-random: test speakers seen" in text
     assert "no speaker on both sides" not in text
     assert re.search(
         r"- akd reaches .*, but under leaky-random: test speakers seen in training\.", text

@@ -35,8 +35,8 @@ def test_a_report_takes_training_sides_from_the_certificate(results: Results) ->
 @pytest.mark.parametrize(
     ("design", "said", "unsaid"),
     [
-        (METHOD, "for methods trained again on other speakers, by Nadeau", "taken to be"),
-        (replace(METHOD, assumed=True), "training taken to be all other utterances", "permutation"),
+        (METHOD, "for methods trained again on other speakers, by Nadeau", "assuming"),
+        (replace(METHOD, assumed=True), "assuming training on all other utterances", "permutation"),
         (ONE_FOLD, "A single test fold cannot test methods that are trained again.", "Nadeau"),
         (None, "for these trained models on unseen speakers. Interval: over", "single test fold"),
     ],
@@ -61,8 +61,10 @@ def test_few_speakers_are_said_where_speakers_are_tested() -> None:
 
 def test_leave_one_speaker_out_is_offered_where_it_shows_more(results: Results) -> None:
     note = folds_note(results)
-    assert note.startswith("4 folds show large differences only: leave-one-speaker-out")
-    assert "(--set protocol.folds=loso) has 8" in note
+    assert note.startswith(
+        "With 4 folds, only large differences are significant. Leave-one-speaker-out"
+    )
+    assert "(--set protocol.folds=loso) has 8 folds" in note
     assert note in compared_notes(results)
     many = replace(results.comparison, design=replace(METHOD, folds=8, test_share=1 / 7))
     assert folds_note(replace(results, comparison=many)) == ""
@@ -70,7 +72,8 @@ def test_leave_one_speaker_out_is_offered_where_it_shows_more(results: Results) 
     pair = [{"name": "outer-1", "test_units": ["a"]}, {"name": "outer-2", "test_units": ["b"]}]
     run = replace(results.runs[0], plan={**results.runs[0].plan, "outer": pair})
     assert folds_note(replace(results, comparison=two, runs=(run,))) == (
-        "2 folds show little: a difference must be 22 times its error."
+        "With 2 folds, only large differences are significant: at least 22 times their standard "
+        "error."
     )
     few = replace(results.comparison, design=ONE_FOLD)
     assert folds_note(replace(results, comparison=few)) == ""

@@ -47,12 +47,12 @@ def test_each_part_is_a_comparison_of_its_own(tmp_path: Path) -> None:
     lines = worth(found)
     starts = [line.partition(":")[2].strip() for line in lines]
     assert starts == [
-        "labels-later (pretrained) against hybrid (from scratch), both with labels alone.",
-        "akd against labels-later (labels alone).",
-        "kd against hybrid (labels alone).",
-        "heir (inherits) against hybrid (from scratch), both with labels alone.",
+        "labels-later (pretrained) compared with hybrid (from scratch), both with labels alone.",
+        "akd compared with labels-later (labels alone).",
+        "kd compared with hybrid (labels alone).",
+        "heir (inherits) compared with hybrid (from scratch), both with labels alone.",
     ]
-    assert [line.split(" is worth ")[0] for line in lines] == [
+    assert [line.split(" contributes ")[0] for line in lines] == [
         "The start", "Distillation from the same start", "Distillation from scratch", "The start",
     ]  # fmt: skip
     for line, one, other in (
@@ -76,7 +76,7 @@ def test_the_same_student_is_preferred_for_what_a_start_is_worth(tmp_path: Path)
         plan["methods"].sort(key=lambda method: method["name"] != "other")
 
     (line, *_) = worth(results(tmp_path / "run", first))
-    assert "against hybrid (from scratch)" in line
+    assert "compared with hybrid (from scratch)" in line
 
 
 @pytest.mark.parametrize("lacking", ["labels-later", "hybrid"])
@@ -87,7 +87,7 @@ def test_what_cannot_be_told_apart_is_not_said(lacking: str, tmp_path: Path) -> 
                 method["needs"] = ["soft_targets"]
 
     lines = worth(results(tmp_path / "run", without))
-    assert not [line for line in lines if f"against {lacking}" in line]
+    assert not [line for line in lines if f"compared with {lacking}" in line]
 
 
 def test_tables_say_who_was_pretrained_and_who_could_have_been(tmp_path: Path) -> None:

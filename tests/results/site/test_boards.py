@@ -161,7 +161,7 @@ def test_one_corpus_under_two_names_is_not_ranked(tmp_path: Path) -> None:
     make_corpus_run(tmp_path / "b", "uno", {"akd": 0.9, "kd": 0.5})
     change_plan(tmp_path / "b", dataset={"corpus_digest": digest("one")})
     said = rank_boards(corpora(collect(tmp_path))).said
-    assert "one and uno are one corpus by their recordings" in said
+    assert "one and uno are the same corpus: they have the same recordings" in said
 
 
 def test_a_fold_file_is_named_without_its_place(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_here_it_has_as_many_workers_as_jobs(tmp_path: Path) -> None:
             r"--address is the address of a cluster.*--executor dask or ray",
         ),
         ({"name": "dask"}, r"--address tcp://HOST:8786.*dask scheduler"),
-        ({"name": "ray", "address": "auto", "jobs": 2}, r"--jobs 2.*how many workers"),
+        ({"name": "ray", "address": "auto", "jobs": 2}, r"--jobs 2.*number of workers"),
         ({"device": "tpu"}, r"--device tpu"),
     ],
 )

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -45,6 +46,13 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> list[FitTask]:
     for number, task in enumerate(made):
         object.__setattr__(task, "name", f"fit-{number}")
     return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _two_workers() -> Iterator[None]:
+    """Two workers serve all tests: to start them takes seconds."""
+    yield
+    LocalExecutor(2).shut_down()
 
 
 def test_devices_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,12 +140,9 @@ def test_two_processes_give_what_one_gives_and_tell_of_every_epoch(tasks: list[F
 
     here = {result.name: result for result in LocalExecutor(1).fits(tasks, hear)}
     told_here, heard = heard, {}
-    try:
-        there = {result.name: result for result in LocalExecutor(2).fits(tasks, hear)}
-        assert LocalExecutor(2).calls(abs, [-3, 2]) == [3, 2]
-        assert sorted(LocalExecutor(2).each_call(abs, [-3, 2])) == [(0, 3), (1, 2)]
-    finally:
-        LocalExecutor(2).shut_down()
+    there = {result.name: result for result in LocalExecutor(2).fits(tasks, hear)}
+    assert LocalExecutor(2).calls(abs, [-3, 2]) == [3, 2]
+    assert sorted(LocalExecutor(2).each_call(abs, [-3, 2])) == [(0, 3), (1, 2)]
     assert set(there) == {"fit-0", "fit-1", "fit-2"}
     for name, result in here.items():
         np.testing.assert_array_equal(there[name].posteriors, result.posteriors)
@@ -173,7 +178,6 @@ def test_the_settings_and_not_the_machine_say_how_many_threads_an_item_has(
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
-        LocalExecutor(2).shut_down()
 
 
 def test_fits_with_more_threads_are_fewer_at_once() -> None:
@@ -191,11 +195,8 @@ def test_pretrainings_run_side_by_side_too(tmp_path: Path) -> None:
     made = [pretraining_of(hinted(), "hinted", seed, inputs, "cpu") for seed in (0, 1)]
     todo = [task for task in made if task is not None]
     told: list[EpochEvent] = []
-    try:
-        here = {result.key: result for result in LocalExecutor(1).pretrainings(todo, told.append)}
-        there = {result.key: result for result in LocalExecutor(2).pretrainings(todo, told.append)}
-    finally:
-        LocalExecutor(2).shut_down()
+    here = {result.key: result for result in LocalExecutor(1).pretrainings(todo, told.append)}
+    there = {result.key: result for result in LocalExecutor(2).pretrainings(todo, told.append)}
     assert here.keys() == there.keys() == {task.key for task in todo}
     assert len(todo) == 2
     for key, result in here.items():
@@ -223,13 +224,10 @@ def _grown(megabytes: int) -> int:
 
 
 def test_a_worker_that_needs_memory_is_not_taken_for_a_leaking_one() -> None:
-    try:
-        before, after = (set(LocalExecutor(2).calls(_grown, [size] * 2)) for size in (1, 400))
-        assert len(before) == 2
-        assert after == before
-        assert set(LocalExecutor(2).calls(_grown, [1, 1])) == before
-    finally:
-        LocalExecutor(2).shut_down()
+    before, after = (set(LocalExecutor(2).calls(_grown, [size] * 2)) for size in (1, 400))
+    assert len(before) == 2
+    assert after == before
+    assert set(LocalExecutor(2).calls(_grown, [1, 1])) == before
 
 
 def killed(signal_number: int) -> None:
@@ -240,7 +238,6 @@ def test_a_worker_that_is_killed_is_told_with_a_way_out() -> None:
     with pytest.raises(SerbenchError, match=r"memory ran out.*--jobs"):
         list(LocalExecutor(2).each_call(killed, [9, 9]))
     assert LocalExecutor(2).calls(abs, [-1, -1]) == [1, 1]  # the next one works
-    LocalExecutor(2).shut_down()
 
 
 def test_a_worker_tells_through_the_channel(tasks: list[FitTask]) -> None:
@@ -322,13 +319,10 @@ def test_fits_end_after_the_epoch_in_which_their_time_is_over(
 def test_two_processes_end_in_time_too(tasks: list[FitTask]) -> None:
     executor = LocalExecutor(2)
     executor.until = time.time() + 3600
-    try:
-        assert len(list(executor.fits(tasks, lambda _: None))) == len(tasks)
-        executor.until = time.time()
-        with pytest.raises(OutOfTimeError):
-            list(executor.fits(tasks, lambda _: None))
-    finally:
-        executor.shut_down()
+    assert len(list(executor.fits(tasks, lambda _: None))) == len(tasks)
+    executor.until = time.time()
+    with pytest.raises(OutOfTimeError):
+        list(executor.fits(tasks, lambda _: None))
 
 
 class Growing:
@@ -353,10 +347,7 @@ class Growing:
 def test_tasks_that_become_ready_are_asked_for_again(tasks: list[FitTask], workers: int) -> None:
     growing = Growing(tasks)
     ended = []
-    try:
-        for result in LocalExecutor(workers).fits(growing, lambda _: None):
-            ended.append(result.name)
-            growing.done += 1
-    finally:
-        LocalExecutor(2).shut_down()
+    for result in LocalExecutor(workers).fits(growing, lambda _: None):
+        ended.append(result.name)
+        growing.done += 1
     assert ended == ["fit-0", "fit-1", "fit-2"]

@@ -44,7 +44,7 @@ def wanted(table: CorpusTable, tmp_path_factory: pytest.TempPathFactory) -> dict
         torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two() -> Iterator[LocalExecutor]:
     executor = LocalExecutor(2)
     yield executor

@@ -98,7 +98,7 @@ def test_a_front_end_that_is_not_normalised_leaks_nothing_and_that_is_said(
         folder, method("raw", candidate(front_end=raw)), method("plain"), name="leaky-normaliser"
     )
     (line,) = untouched(plan)
-    assert line.startswith("leaky-normaliser changes nothing of raw: its front end is not norm")
+    assert line.startswith("leaky-normaliser has no effect on raw: its front end is not norm")
     store = RunStore(run(plan, resources(tmp_path), Watcher()))
     content = store.read_json("certificate")
     content.pop("digest")
@@ -106,9 +106,7 @@ def test_a_front_end_that_is_not_normalised_leaks_nothing_and_that_is_said(
     assert "normaliser of student of plain on outer-1/train" in check.detail
     assert "of raw" not in check.detail
     searching = run_plan(folder, method("plain"), name="leaky-search")
-    assert untouched(searching) == [
-        "leaky-search changes nothing of plain: it has nothing to choose"
-    ]
+    assert untouched(searching) == ["leaky-search has no effect on plain: it has nothing to choose"]
     assert untouched(run_plan(folder, method("plain"), name="leaky-random")) == []
 
 

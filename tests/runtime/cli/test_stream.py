@@ -267,7 +267,7 @@ def test_a_microphone_is_listened_to_until_ctrl_c(monkeypatch: pytest.MonkeyPatc
     assert opened[0].settings == settings
     assert opened[0].closed
     assert result.stderr.splitlines() == [
-        "serbench: sound was lost: this machine does not keep up",
+        "serbench: sound was lost: this machine is too slow",
         "stopped after 2.0 s of sound",
     ]
 

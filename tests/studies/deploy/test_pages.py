@@ -29,7 +29,7 @@ def test_it_shows_the_front_and_what_was_not_measured(run: StoredRun) -> None:
     (record,) = DEPLOY.of_run(run)
     assert record.title == "Deployment: akd on a laptop"
     said = record.figures[0].panels[0].description
-    assert said == "2 backends; no other is better in both than quick (fp32)."
+    assert said == "2 backends; none is better in both values than quick (fp32)."
     measured, unmeasured = record.tables
     assert [cell.whole for cell in measured.rows[1]] == [
         "2 quick", "fp32", "81.0 [76.0, 86.0]", "+1.0 [0.0, +3.0]", "no significant difference",

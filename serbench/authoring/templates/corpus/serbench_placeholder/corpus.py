@@ -18,17 +18,17 @@ from serbench.api import (
     plain_name,
 )
 
-# TODO: put your labels and the grammar of your file names in place of these.
+# TODO: replace these by your labels and by the pattern of your file names.
 LABELS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 LAYOUT = "SPEAKER_EMOTION_TAKE.wav, such as s01_A_1.wav"
 NAME = re.compile(r"(?P<speaker>s\d+)_(?P<emotion>[AHNS])_(?P<take>\d+)")
 
 CARD = CorpusCard(
     title="Placeholder",
-    language="which is spoken",
-    licence="of the recordings",
-    home="where to get it",
-    citation="who published it, and where",
+    language="the language that is spoken",
+    licence="the licence of the recordings",
+    home="where to get the corpus",
+    citation="who published the corpus, and where",
     elicitation="acted",
     labels=tuple(LABELS.values()),
     layout=LAYOUT,

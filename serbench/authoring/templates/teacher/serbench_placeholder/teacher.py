@@ -34,9 +34,9 @@ class Placeholder(Teacher):
         """Its facts and training corpora: a run on one of these corpora stops."""
         return TeacherCard(
             title="Placeholder",
-            licence="of the weights; this teacher has no weights",
+            licence="the licence of the weights; this teacher has none",
             home="where the weights come from",
-            citation="who published it, and where",
+            citation="who published the teacher, and where",
             pretrained_on=(),
         )
 
