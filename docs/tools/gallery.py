@@ -75,65 +75,73 @@ Item = Printed | Drawn | Page
 
 ITEMS: dict[str, tuple[Item, ...]] = {
     "A run": (
-        Printed("run", "`serbench run` prints the comparison, and where the report is."),
-        Drawn("run", "RUN/figures/ua.png", "Each method's UA, with its interval and its folds."),
-        Drawn("run", "RUN/figures/flops.png", "UA against what the students cost."),
+        Printed("run", "`serbench run` prints the comparison and the path of the report."),
+        Drawn("run", "RUN/figures/ua.png", "UA of each method with its 95 % confidence interval."),
+        Drawn("run", "RUN/figures/flops.png", "UA against the cost of the students."),
         Drawn("run", "RUN/figures/confusion-akd.png", "A confusion matrix for each method."),
     ),
     "The page of a run": (
         Page("report", "RUN/report.html", "", "`serbench report --html` writes one page of a run."),
-        Page("report", "RUN/report.html", "#comparison", "Every method against the first."),
         Page(
-            "report", "RUN/report.html", "#confusions", "Each count opens the utterances behind it."
+            "report", "RUN/report.html", "#comparison", "Every method compared with the first one."
         ),
-        Page("report", "RUN/report.html", "#calibration", "How far confidence can be trusted."),
+        Page(
+            "report", "RUN/report.html", "#confusions", "A click on a count lists its utterances."
+        ),
+        Page("report", "RUN/report.html", "#calibration", "Accuracy by confidence."),
         Page("report", "RUN/report.html", "#learning", "Every term of the loss over the epochs."),
-        Page("report", "RUN/report.html", "#certificate", "What was checked for leaks."),
+        Page("report", "RUN/report.html", "#certificate", "The checks for leaks."),
     ),
     "Several runs": (
         Printed("ablate", "`serbench ablate` shows what each part of a method contributes."),
         Drawn("ablate", "RUN/figures/ablation.png", "The same as a figure."),
         Printed("inflation", "`serbench inflation` shows what a leak adds to the scores."),
         Drawn("inflation", "inflation/inflation.png", "The same as a figure."),
-        Printed("ranks", "`serbench report` of runs on several corpora ranks the methods."),
+        Printed("ranks", "`serbench report` ranks methods over several corpora."),
         Drawn("ranks", "ranks/ranks.png", "Average ranks and the critical difference."),
-        Printed("runs", "`serbench runs` lists the runs that are stored."),
+        Printed("runs", "`serbench runs` lists stored runs."),
     ),
     "A leaderboard": (
         Page("leaderboard", "leaderboard/index.html", "", "`serbench leaderboard` shows all runs."),
         Page("leaderboard", "leaderboard/corpora/demo.html", "", "The page of a corpus."),
     ),
     "Studies of a run": (
-        Printed("explain", "`serbench explain` says where a method trusts its teacher."),
+        Printed("explain", "`serbench explain` shows when a method trusts its teacher."),
         Drawn("explain", "RUN/explain/explain.png", "The gate over training."),
         Printed("overlap", "`serbench overlap` scores a run with other test windows."),
         Drawn("overlap", "RUN/overlap/overlap.png", "UA by overlap."),
         Printed("robustness", "`serbench robustness` scores a run in noise and at other levels."),
         Drawn("robustness", "RUN/robustness/robustness.png", "UA by condition."),
         Printed("prune", "`serbench prune` makes students smaller."),
-        Drawn("prune", "RUN/prune/prune.png", "UA by what is left."),
+        Drawn("prune", "RUN/prune/prune.png", "UA by the size that is left."),
     ),
     "On a device": (
-        Printed("deploy", "`serbench deploy` says what a student costs on this device."),
+        Printed(
+            "deploy", "`serbench deploy` measures latency, size and UA of a student on this device."
+        ),
         Drawn("deploy", "RUN/deploy/deploy.png", "UA against latency."),
-        Printed("export", "`serbench export` takes a student out of a run."),
-        Printed("predict", "`serbench predict` classifies recordings with it."),
+        Printed("export", "`serbench export` writes a student of a run as an ONNX file."),
+        Printed("predict", "`serbench predict` classifies recordings with this file."),
     ),
     "A corpus": (
-        Printed("list", "`serbench list datasets` says what is known by name."),
+        Printed("list", "`serbench list datasets` lists the datasets that serbench knows."),
         Printed("folds", "`serbench folds` shows the folds of a corpus."),
-        Printed("corpus-check", "`serbench corpus check` looks for what a model could cheat with."),
+        Printed(
+            "corpus-check", "`serbench corpus check` looks for shortcuts that a model could learn."
+        ),
         Page("corpus-check", "corpus.html", "", "Its page, with all evidence."),
     ),
     "Checks": (
-        Printed("audit", "`serbench audit` finds the leak of a leaky run's folds."),
-        Printed("verify", "`serbench verify` makes a run's numbers anew."),
-        Printed("regress", "`serbench regress` compares a run with golden results."),
+        Printed("audit", "`serbench audit` finds the leak in the folds of a leaky run."),
+        Printed(
+            "verify", "`serbench verify` computes the numbers of a run again and compares them."
+        ),
+        Printed("regress", "`serbench regress` compares a run with a reference run."),
     ),
     "Housekeeping": (
         Printed("doctor", "`serbench doctor` shows what serbench finds on a machine."),
         Printed("plugins", "`serbench plugins` lists plugins."),
-        Printed("gc", "`serbench gc` shows what of the cache can go."),
+        Printed("gc", "`serbench gc` shows which files of the cache can be deleted."),
     ),
 }
 """What is shown, by heading."""
@@ -143,7 +151,7 @@ INTRODUCTION = """\
 
 Every page, table and figure here was made by the commands above them, on the
 [demo corpus](tutorial.md): a small corpus of artificial voices. Training was short, so the scores
-are low. They show what serbench makes, and say nothing about methods.
+are low. The gallery shows the output of serbench; its scores say nothing about the methods.
 """
 
 MISSING = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import cli_pages
@@ -16,6 +17,12 @@ from mkdocs.structure.pages import Page
 
 ALONE = {"index.md", "gallery.md"}
 """Pages whose part of the navigation has no other page."""
+
+CODE = re.compile(r"<code>([^<]+)</code>")
+"""Code within a line, as HTML."""
+
+HYPHENATED = re.compile(r"(?<!\S)\S{0,24}-\S{0,24}(?!\S)")
+"""A word with a hyphen that fits on the narrowest screen."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -64,3 +71,13 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         "settings.md": settings_table.with_values,
     }
     return made.get(page.file.src_uri, str)(text)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """The content of a page, in which no line of code breaks after the hyphens of an option."""
+
+    def whole(code: re.Match[str]) -> str:
+        words = HYPHENATED.sub(r'<span class="whole">\g<0></span>', code[1])
+        return f"<code>{words}</code>"
+
+    return CODE.sub(whole, html)
