@@ -58,9 +58,9 @@ def costs_figure(results: Results) -> Figure | None:
         tuple(panels),
         notes=(
             f"{key}.",
-            "Diamonds on the line: the Pareto front of the values, which no other method beats in "
-            "both; differences on it need not be significant. Bars: 95 % intervals. FLOPs: of the "
-            "student without its front end, matrix products and convolutions only; a "
+            "Diamonds on the line: the Pareto front, where no other method is better in both "
+            "values; differences on it need not be significant. Bars: 95 % intervals. FLOPs: of "
+            "the student without its front end, matrix products and convolutions only; a "
             "multiply-accumulate counts as two.",
         ),
         warnings=results.warnings,
