@@ -86,7 +86,7 @@ def test_code_of_the_folder_is_not_run(folder: Path, file: str, auto: str, kind:
     try:
         load(folder)
     except TeacherError as error:
-        assert "code of its own, which serbench does not run" in str(error)  # noqa: PT017 - either
+        assert "its own code, which serbench does not run" in str(error)  # noqa: PT017 - either
     assert not (folder.parent / "ran").exists()
 
 

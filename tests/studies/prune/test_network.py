@@ -200,7 +200,7 @@ def test_an_amount_that_takes_nothing_is_told(hybrid: Pruner, kind: CutKind) -> 
 
 
 def test_the_least_amount_that_is_told_is_enough(hybrid: Pruner) -> None:
-    with pytest.raises(SerbenchError, match=r"side by side in akd/seed-0/outer-1; give 0\.25 or"):
+    with pytest.raises(SerbenchError, match=r"parallel heads in akd/seed-0/outer-1; give 0\.25 or"):
         hybrid.cut(Cut("heads", 0.1))
     assert count(hybrid.cut(Cut("heads", 0.25)).network) < count(hybrid.draft.network)
 
