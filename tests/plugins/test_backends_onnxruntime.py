@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 from pydantic import ValidationError
 from tests_support.hybrid_model import hybrid_model
 from tests_support.tiny_model import farthest, opened
@@ -82,6 +83,20 @@ def test_int8_static_has_convolutions_in_eight_bits_and_attention_in_full(
     products = [n for n in graph.node if n.op_type == "MatMul" and n.name.startswith("student/")]
     attention = [n for n in products if not weights & set(n.input) and not any(quantized(n))]
     assert len(attention) >= 4  # scores and sums, over frequency and over time
+
+
+@pytest.mark.parametrize("precision", ["int8", "int8-static"])
+def test_no_sum_of_two_products_overflows_16_bits(
+    precision: str, model: Deployed, tmp_path: Path
+) -> None:
+    graph = converted(precision, model, tmp_path)
+    weights = [
+        numpy_helper.to_array(each).astype(int)
+        for each in graph.initializer
+        if each.data_type == onnx.TensorProto.INT8 and len(each.dims) > 1
+    ]
+    greatest = max(np.abs(each).max() for each in weights)
+    assert 32 < greatest <= 2**15 // (2 * 255)
 
 
 def test_int8_static_needs_audio(model: Deployed, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_files_hold_the_tables_the_numbers_and_the_digest(
     text = page.read_text()
     assert study.certificate.digest in text
     assert "Post hoc" in text
-    assert "the machine described here only" in text
+    assert "only for the machine described here" in text
     assert text.index("Claimed in the paper") > text.index("Throughput, start and memory")
     assert (folder / "deploy.tex").read_text().count(r"\begin{table*}") == 5
     assert (folder / "deploy.html").read_text().count("<table ") == 5
