@@ -101,11 +101,19 @@ def _outcome_tone(outcome: str) -> Tone:
     )
 
 
+def _halves(check: LeakCheck) -> tuple[str, str]:
+    """Outcome and detail; a reason that is in the outcome is part of the detail."""
+    outcome, _, reason = check.outcome.partition(": ")
+    return outcome, "; ".join(filter(None, (reason, check.detail)))
+
+
 CHECKS: list[Column[LeakCheck]] = [
     Column("Code", lambda check: check.code),
     Column("Leak", lambda check: check.leak),
-    Column("Outcome", lambda check: check.outcome, Format(str, right=False, tone=_outcome_tone)),
-    Column("Detail", lambda check: check.detail),
+    Column(
+        "Outcome", lambda check: _halves(check)[0], Format(str, right=False, tone=_outcome_tone)
+    ),
+    Column("Detail", lambda check: _halves(check)[1]),
 ]
 
 

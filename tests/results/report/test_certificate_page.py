@@ -32,7 +32,12 @@ def test_the_page_lists_every_check_with_its_outcome() -> None:
     held = certificate(teachers=(UNDECLARED,))
     found = rows(certificate_page(held), "## Checks")
     assert [row[0] for row in found] == list(LEAKS)
-    assert [row[2] for row in found] == [check.outcome for check in held.checks]
+    outcomes = [check.outcome.partition(": ") for check in held.checks]
+    assert [row[2] for row in found] == [outcome for outcome, _, _ in outcomes]
+    assert all(
+        row[3].startswith(reason) for row, (_, _, reason) in zip(found, outcomes, strict=True)
+    )
+    assert any(reason for _, _, reason in outcomes)
 
 
 def test_the_page_gives_folds_digests_and_counts() -> None:
